@@ -14,10 +14,10 @@ export PYTHONDONTWRITEBYTECODE =
 help:
 	@echo "make demo    the main job, end to end: a broker, a master, three applications"
 	@echo "make test    ruff, mypy, import-linter, all tests, branch coverage"
-	@echo "make thorough  the same, with five times the examples, seeds and rounds"
+	@echo "make thorough  the same, with five times the examples, seeds and rounds, and with containers"
 	@echo "make check   the static checks alone"
 	@echo "make postgres  a PostgreSQL for the tests, from the system's packages, where it is missing and can be had"
-	@echo "make bench   benchmarks, written as JSON to bench/results"
+	@echo "make bench   benchmarks, written as JSON to bench/results; BENCH_FLAGS=\"--against REV\" compares"
 	@echo "make fmt     format the code"
 	@echo "make docs    the reference pages, from the code"
 
@@ -52,10 +52,11 @@ test: check postgres
 
 thorough: export FLEETFOLD_EFFORT = 5
 thorough: export PYTEST_ADDOPTS = --timeout=3600
+thorough: export FLEETFOLD_CONTAINERS = 1
 thorough: test
 
 bench: $(STAMP)
-	$(BIN)/python -m bench
+	$(BIN)/python -m bench $(BENCH_FLAGS)
 
 fmt: $(STAMP)
 	$(BIN)/ruff check --fix .

@@ -12,7 +12,7 @@ import msgspec
 from bench.one_index import DEPTH, ask_for
 from fleetfold_child.index.collection import Collection
 from fleetfold_master.search.merge.merge import merge
-from fleetfold_master.search.plan.relevance_estimate import Member, QueryTerms, expected_relevance
+from fleetfold_master.search.plan.relevance_estimate import CandidateNode, QueryTerms, expected_relevance
 from fleetfold_shared.messages import Hit, ScoredDocument
 from fleetfold_shared.text.analysis import query_terms
 from fleetfold_shared.text.embedding import load_embedder
@@ -37,7 +37,7 @@ class Answered(msgspec.Struct, frozen=True):
 class LocalFleet:
     """Nodes by name, each with one collection and the statistics that a master would have of it."""
 
-    def __init__(self, nodes: Mapping[str, Collection], members: Sequence[Member]) -> None:
+    def __init__(self, nodes: Mapping[str, Collection], members: Sequence[CandidateNode]) -> None:
         self._nodes, self.members = nodes, members
         self._corpus = MergedCorpus([table for member in members for table in member.corpus.parts])
 
@@ -50,7 +50,7 @@ class LocalFleet:
             for name, (collection, records) in shares.items():
                 nodes[name] = await opened.enter_async_context(await Collection.open(collection, data / name))
                 await nodes[name].index(list(records))
-            yield cls(nodes, [Member(name, MergedCorpus([await _told(node)])) for name, node in nodes.items()])
+            yield cls(nodes, [CandidateNode(name, MergedCorpus([await _told(node)])) for name, node in nodes.items()])
 
     async def ask(self, text: str) -> Answered:
         """What all nodes have, so that any of them can be left out afterwards."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,7 +14,8 @@ from fleetfold_broker.connection.options import ConnectionOptions, CredentialSou
 from fleetfold_broker.connection.subscription import Callback, Incoming
 from fleetfold_broker.connection.supervised import SupervisedConnection
 from fleetfold_broker.rpc.headers import MESSAGE_ID, deadline
-from fleetfold_broker.rpc.request_client import RequestClient
+from fleetfold_broker.rpc.hedging import Hedge, HedgedRequest
+from fleetfold_broker.rpc.request_client import Meanwhile, RequestClient
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.backoff import Backoff, retry
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, Unavailable
@@ -49,6 +51,7 @@ class Bus:
         self.connection = connection
         self.subjects = subjects
         self._requests = RequestClient(connection)
+        self._hedge = Hedge(self._requests, subjects)
 
     @classmethod
     async def connect(
@@ -111,6 +114,27 @@ class Bus:
     async def ask(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
         """Send a request in bytes and return the raw reply. The remaining time is sent in the deadline header."""
         return await self._requests.ask(subject, data, timeout_s, deadline(timeout_s))
+
+    async def ask_api(self, verb: str, data: bytes, timeout_s: float, *, repeatable: bool) -> Incoming:
+        """Send an API request to a master and return the raw reply, within `timeout_s`. A master that hangs does not
+        get it, or not it alone: one that is `repeatable` is sent to another as well (`hedging`), any other to one
+        that has just said that it is there.
+        """
+        headers = deadline(timeout_s)
+        if repeatable:
+            meanwhile = self.hedging(verb, data, timeout_s)
+            return await self._requests.ask(self.subjects.api(self.caller, verb), data, timeout_s, headers, meanwhile)
+        until = asyncio.get_running_loop().time() + timeout_s
+        master = await self._hedge.find(self.caller)
+        subjects, caller = self.subjects, self.caller
+        subject = subjects.api(caller, verb) if master is None else subjects.direct(caller, master, verb)
+        left_s = max(0.0, until - asyncio.get_running_loop().time())
+        return await self._requests.ask(subject, data, left_s, deadline(left_s))
+
+    def hedging(self, verb: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Meanwhile:
+        """Return what has a live master work on an API request while its reply is awaited."""
+        until = asyncio.get_running_loop().time() + timeout_s
+        return partial(self._hedge.keep_alive, HedgedRequest(self.caller, verb, data, headers or {}, until))
 
     async def publish_durably(
         self, subject: str, message: Message, message_id: str | None = None, timeout_s: float = 10.0

@@ -24,11 +24,11 @@ class Subjects(msgspec.Struct, frozen=True):
         """A request to one node. Core NATS, master -> one child."""
         return f"{self.prefix}.call.{node}.{verb}"
 
-    def gather(self, asker: str, node: str = "*") -> str:
+    def gather(self, requester: str, node: str = "*") -> str:
         """A node's reply in scatter-gather. Core NATS, child -> the asking master; the last token
         is the sender, verified by the broker.
         """
-        return f"{self.prefix}.gather.{asker}.{node}"
+        return f"{self.prefix}.gather.{requester}.{node}"
 
     def command(self, node: str = "*") -> str:
         """A node's command queue. JetStream `FLEET_CMD`, written by masters only."""
@@ -60,9 +60,19 @@ class Subjects(msgspec.Struct, frozen=True):
         """An API request. Core NATS, any client -> one master; `verb` is `<area>.<verb>`."""
         return f"{self.prefix}.api.{caller}.{verb}"
 
+    def direct(self, caller: str, master: str, verb: str = ">") -> str:
+        """An API request to one master, that has just said that it is there. Core NATS, any client ->
+        that master.
+        """
+        return f"{self.prefix}.api.{caller}.at.{master}.{verb}"
+
+    def locate(self, caller: str = "*") -> str:
+        """The question which master has a request. Core NATS, any client -> all masters."""
+        return f"{self.prefix}.api.{caller}.locate"
+
     def join(self, caller: str = "*", verb: str = ">") -> str:
         """An enrolment request. Core NATS, newcomer -> one master; `verb` is `enrol`, `refresh`
-        or `petition`.
+        or `request`.
         """
         return f"{self.prefix}.join.{caller}.{verb}"
 

@@ -14,7 +14,7 @@ from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Run
 
-__all__ = ["Survey", "check_batch_id", "read_line", "survey"]
+__all__ = ["BatchSummary", "check_batch_id", "read_line", "survey"]
 
 _BATCH_ID = re.compile(r"[A-Za-z0-9_-]{1,48}")
 _BLOCK = 1 << 20
@@ -25,7 +25,7 @@ class _Line(Run, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A run in which unknown fields are an error."""
 
 
-class Survey(NamedTuple):
+class BatchSummary(NamedTuple):
     """The number of lines, and an id derived from the content."""
 
     lines: int
@@ -56,7 +56,7 @@ def read_line(text: str | bytes, number: int, batch_id: str, defaults: Mapping[s
     return convert_to({"id": f"{batch_id}-{number}", **defaults, **said}, _Line, where)
 
 
-def survey(file: Path, caller: str) -> Survey:
+def survey(file: Path, caller: str) -> BatchSummary:
     """Read `file` once: count its lines, and derive a batch id from its content and the `caller`."""
     digest = hashlib.sha256(caller.encode() + b"\0")
     lines, last = 0, b"\n"
@@ -64,7 +64,7 @@ def survey(file: Path, caller: str) -> Survey:
         for block in _blocks(opened):
             digest.update(block)
             lines, last = lines + block.count(b"\n"), block[-1:]
-    return Survey(lines + (last != b"\n"), f"b{digest.hexdigest()[:24]}")
+    return BatchSummary(lines + (last != b"\n"), f"b{digest.hexdigest()[:24]}")
 
 
 def check_batch_id(text: str) -> str:

@@ -6,13 +6,14 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from math import inf
 from typing import Any, TypeVar
 
 import msgspec
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.rpc.headers import LIMIT, REMAINING
+from fleetfold_broker.rpc.headers import LIMIT, PARTS, REMAINING
 from fleetfold_broker.rpc.streamed_reply import ReplyPart, in_parts
 from fleetfold_shared.backoff import Backoff, Jitter
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Overloaded, RateLimited, Unavailable
@@ -26,9 +27,10 @@ Takes = TypeVar("Takes", bound=Message)
 Gives = TypeVar("Gives", bound=Message)
 
 ANSWER_S = 10.0
+"""Seconds in which a request is answered whose caller has set no time limit."""
 LONG_POLL_S = 5.0
 START_S = 3.0
-SILENCE_S = 10.0
+SILENCE_S = 3.0
 """Seconds of silence in a streamed reply after which the master counts as absent; it sends a part every second."""
 RETRY_S = 0.2
 """The shortest pause before a request is sent again."""
@@ -57,21 +59,22 @@ class Caller:
         return self._rate_limit
 
     async def ask(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float = ANSWER_S) -> Gives:
-        """Send one request to a master; the reply within `timeout_s`. A request that was not accepted for want of room
-        is repeated within that time."""
-        subject = self.bus.subjects.api(self.bus.caller, verb.name)
+        """Send one request to a master; the reply within `timeout_s`, or `DeadlineExceeded`. A request that was not
+        accepted for want of room is repeated within that time; so is one that a hanging master has, if it may be."""
         try:
-            answer = await self._ask_while_overloaded(subject, encode_exactly(ask), timeout_s)
+            answer = await self._ask_while_overloaded(verb, encode_exactly(ask), timeout_s)
         except Unavailable as error:
             raise _no_master(error) from None
         self._note_limit(answer.headers or {})
         return decode(answer.data, verb.gives)
 
     async def stream(self, verb: Verb[Takes, Any], ask: Takes, timeout_s: float) -> AsyncGenerator[ReplyPart, None]:
-        """Send one request; the parts of its streamed reply as they arrive. Close the generator to end the work."""
-        subject = self.bus.subjects.api(self.bus.caller, verb.name)
+        """Send one repeatable request; the parts of its streamed reply as they arrive. Close the generator to end the
+        work."""
+        subject, data = self.bus.subjects.api(self.bus.caller, verb.name), encode_exactly(ask)
+        hedging = self.bus.hedging(verb.name, data, timeout_s, {PARTS: "1"})
         try:
-            async with aclosing(in_parts(self.bus, subject, encode_exactly(ask), timeout_s, SILENCE_S)) as parts:
+            async with aclosing(in_parts(self.bus, subject, data, timeout_s, SILENCE_S, hedging)) as parts:
                 async for part in parts:
                     if part.last:
                         self._note_limit(part.headers)
@@ -79,13 +82,14 @@ class Caller:
         except Unavailable as error:
             raise _no_master(error) from None
 
-    async def _ask_while_overloaded(self, subject: str, data: bytes, timeout_s: float) -> Incoming:
+    async def _ask_while_overloaded(self, verb: Verb[Any, Any], data: bytes, timeout_s: float) -> Incoming:
         """The reply within `timeout_s`. A master that is overloaded has done nothing: the request is repeated."""
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
         while True:
             try:
-                return await self.bus.ask(subject, data, max(0.0, until - loop.time()))
+                left_s = max(0.0, until - loop.time())
+                return await self.bus.ask_api(verb.name, data, left_s, repeatable=verb.idempotent)
             except Overloaded as full:
                 pause = OVERLOADED.apply(full.retry_after_s or 0.0)
                 if not pause or loop.time() + pause > until:
@@ -98,18 +102,20 @@ class Caller:
 
     async def ask_idempotent(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float) -> Gives:
         """Send an idempotent request: once a master may have it, it is repeated until it is answered, also while
-        masters are away."""
+        masters are away, for `timeout_s` in all."""
         loop, connection = asyncio.get_running_loop(), self.bus.connection
         deadline, sent = loop.time() + timeout_s, False
         while True:
             was_up = connection.is_up
             try:
-                return await self.ask(verb, ask, LONG_POLL_S + START_S)
+                return await self.ask(verb, ask, min(LONG_POLL_S + START_S, max(0.0, deadline - loop.time())))
             except (Unavailable, DeadlineExceeded) as error:
                 sent = sent or isinstance(error, DeadlineExceeded) or (was_up and not connection.is_up)
-                if not sent or loop.time() > deadline:
+                if not sent or (isinstance(error, Unavailable) and loop.time() >= deadline):
                     raise
-            await asyncio.sleep(RETRY_S)
+                if loop.time() >= deadline:
+                    raise _may_go_on(verb, timeout_s) from None
+            await asyncio.sleep(min(RETRY_S, max(0.0, deadline - loop.time())))
 
     async def ask_until_ended(
         self, verb: Verb[Takes, Gives], ask: Takes, going_on: set[str], timeout_s: float | None
@@ -119,24 +125,36 @@ class Caller:
         loop = asyncio.get_running_loop()
         deadline = None if timeout_s is None else loop.time() + timeout_s
         while True:
-            record = await self.ask_patiently(verb, ask, deadline)
+            try:
+                record = await self.ask_patiently(verb, ask, deadline)
+            except DeadlineExceeded:
+                raise _goes_on(ask, timeout_s) from None
             if getattr(record, "state") not in going_on:  # noqa: B009 (both kinds have it)
                 return record
-            if deadline is not None and loop.time() > deadline:
-                raise DeadlineExceeded(f"{getattr(ask, 'id')} has not ended within {timeout_s:g} s; it goes on")  # noqa: B009
+            if deadline is not None and loop.time() >= deadline:
+                raise _goes_on(ask, timeout_s)
 
     async def ask_patiently(self, verb: Verb[Takes, Gives], ask: Takes, deadline: float | None = None) -> Gives:
         """Repeat a request until it is answered, or until `deadline` by the loop's clock: absent masters and brokers
         come back, and rate limits and overload pass."""
         loop = asyncio.get_running_loop()
         while True:
+            left_s = inf if deadline is None else max(0.0, deadline - loop.time())
             try:
-                return await self.ask(verb, ask, LONG_POLL_S + ANSWER_S)
+                return await self.ask(verb, ask, min(LONG_POLL_S + ANSWER_S, left_s))
             except (Unavailable, DeadlineExceeded, RateLimited, Overloaded) as error:
-                if deadline is not None and loop.time() > deadline:
+                if deadline is not None and loop.time() >= deadline:
                     raise
                 pause = pause_s(error)
-            await asyncio.sleep(pause)
+            await asyncio.sleep(pause if deadline is None else min(pause, max(0.0, deadline - loop.time())))
+
+
+def _may_go_on(verb: Verb[Any, Any], timeout_s: float) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{verb.name}: no answer within {timeout_s:g} s; it may go on: ask again with the same id")
+
+
+def _goes_on(ask: Message, timeout_s: float | None) -> DeadlineExceeded:
+    return DeadlineExceeded(f"{getattr(ask, 'id')} has not ended within {timeout_s:g} s; it goes on")  # noqa: B009 (both kinds have it)
 
 
 def _no_master(error: Unavailable) -> Unavailable:

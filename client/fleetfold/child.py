@@ -31,6 +31,7 @@ from fleetfold.state_directory import find_url, state_directory
 from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.info_probe import wait_for_greeting
+from fleetfold_broker.data_version import stamp_version
 from fleetfold_broker.secret_file import from_environment
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.app_database.databases import Databases, with_secrets
@@ -185,9 +186,10 @@ class Child:
     async def start(self) -> None:
         """Open the data, log in, read the sources, and join the fleet. Waits for its broker and for a master.
 
-        `Conflict` when the data or the name is in use, `Unauthenticated` when the fleet does not take the node's
-        credentials, or it has none; `Unavailable` without a `url` and without a fleet on this machine, or where the
-        disk is full. A source that is a file which is not there is refused before anything else.
+        `Conflict` when the data or the name is in use, or a later series of fleetfold has used the data;
+        `Unauthenticated` when the fleet does not take the node's credentials, or it has none; `Unavailable` without a
+        `url` and without a fleet on this machine, or where the disk is full. A source that is a file which is not there
+        is refused before anything else.
         """
         self._holdings.check_files()
         if self._holdings:
@@ -195,6 +197,7 @@ class Child:
         self._holdings.require(self._options.embedder)
         try:
             self._open.enter_context(DataLock(self.data))
+            stamp_version(self.data)
             ledger = await self._open_ledger()
             bus, granted = await self._connect()
             await self._open_documents(ledger)

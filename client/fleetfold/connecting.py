@@ -19,13 +19,13 @@ from fleetfold_shared.urls import redacted_url
 __all__ = ["Connecting", "connect_bus"]
 
 
-class Closing(Protocol):
+class Closable(Protocol):
     """What can be closed."""
 
     async def close(self) -> None: ...
 
 
-C = TypeVar("C", bound=Closing)
+C = TypeVar("C", bound=Closable)
 
 
 class Connecting(Generic[C]):

@@ -14,7 +14,7 @@ import structlog
 from fleetfold.interrupts import INTERRUPTED, ExitAtOnce, leave
 from fleetfold_shared.exception_text import named_text
 
-__all__ = ["SIGNALLED", "Interrupted", "Told", "run_loop", "until_signalled"]
+__all__ = ["SIGNALLED", "Interrupted", "StopSignal", "run_loop", "until_signalled"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ class Interrupted(Exception):
     """Ctrl-C: the work has cleaned up, and the process must end with `INTERRUPTED`."""
 
 
-class Told:
+class StopSignal:
     """The signal that ended a daemon; `exit_code` is its process's."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
 
 
 @contextmanager
-def until_signalled() -> Iterator[Told]:
+def until_signalled() -> Iterator[StopSignal]:
     """Cancel the body at the first signal that asks to stop, and continue after it. A second one ends the process.
 
     An error of the body after the signal is logged: what is cut short may fail in other ways than by its cancellation.
@@ -58,7 +58,7 @@ def until_signalled() -> Iterator[Told]:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     taken = _stop_signals()
-    told, before = Told(), {number: signal.getsignal(number) for number in taken}
+    told, before = StopSignal(), {number: signal.getsignal(number) for number in taken}
 
     def stop(number: signal.Signals) -> None:
         told.number = number

@@ -14,6 +14,7 @@ from fleetfold.collection_log import COLLECTIONS, CollectionLog
 from fleetfold.collection_recovery import Opening, open_or_recover, record
 from fleetfold.source_filling import fill
 from fleetfold.source_log import Source, SourceLog, check_source
+from fleetfold_broker.data_version import stamp_version
 from fleetfold_child.connectors.documents import USUAL
 from fleetfold_child.connectors.files import check_file, check_reading
 from fleetfold_child.index import Collection, CollectionDeclaration, DataLock, search_collections
@@ -74,6 +75,7 @@ class MasterDocuments:
     async def __aenter__(self) -> Self:
         try:
             self._open.enter_context(DataLock(self._data))
+            stamp_version(self._data)
             embedder = await asyncio.to_thread(load_embedder, self.embedder)
             seen, held = SourceLog(self._data / "sources.json"), CollectionLog(self._data / COLLECTIONS)
             for name, source in self._sources.items():

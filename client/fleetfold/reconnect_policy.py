@@ -10,7 +10,7 @@ from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, U
 from fleetfold_shared.messages import Message
 from fleetfold_shared.verbs import Verb
 
-__all__ = ["AWAY", "BACKOFF", "Ask", "ReconnectPolicy", "now"]
+__all__ = ["AWAY", "BACKOFF", "ReconnectPolicy", "SendRequest", "now"]
 
 BACKOFF = Backoff(0.4, 10.0, jitter=HALF, asked="least")
 """Pauses before a request or a run is sent again."""
@@ -21,7 +21,7 @@ Takes = TypeVar("Takes", bound=Message)
 Gives = TypeVar("Gives", bound=Message)
 
 
-class Ask(Protocol):
+class SendRequest(Protocol):
     """Sends a request to a master, as a `Caller` does."""
 
     async def __call__(self, verb: Verb[Takes, Gives], ask: Takes, timeout_s: float = ..., /) -> Gives: ...
@@ -31,7 +31,7 @@ class ReconnectPolicy:
     """Repeats requests until they are answered. A master that has answered once is waited for, `patience_s` from its
     last answer; one that never has is not."""
 
-    def __init__(self, ask: Ask, patience_s: float) -> None:
+    def __init__(self, ask: SendRequest, patience_s: float) -> None:
         self._ask, self._patience_s = ask, patience_s
         self._answered_at: float | None = None
 

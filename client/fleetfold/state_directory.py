@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import msgspec
 
 from fleetfold_broker.secret_file import check_owner, replace
 from fleetfold_shared.errors import InvalidInput, Unavailable
+from fleetfold_shared.urls import listeners, server_urls
 
 __all__ = [
     "RunningFleet", "announce", "announce_demo", "find_url", "fleet_at", "running_fleet", "same_place",
@@ -19,7 +19,6 @@ __all__ = [
 
 FILE, DEMO = "fleet.json", "demo.json"
 """A demo announces itself in a file of its own, so that it never hides a fleet that lives."""
-USUAL_PORT = 4222
 
 
 class RunningFleet(msgspec.Struct, frozen=True):
@@ -76,9 +75,13 @@ def running_fleet() -> RunningFleet | None:
 
 
 def find_url(url: str | None = None) -> str:
-    """`url`, else `$FLEETFOLD_URL`, else the running fleet's; `Unavailable` when there is none of them."""
+    """`url`, else `$FLEETFOLD_URL`, else the running fleet's; `Unavailable` when there is none of them.
+
+    The servers of a cluster are separated by commas. `InvalidInput` for what is no URL of a broker.
+    """
     found = url or os.environ.get("FLEETFOLD_URL")
     if found:
+        server_urls(found)
         return found
     fleet = running_fleet()
     if fleet is None:
@@ -92,18 +95,12 @@ def fleet_at(url: str) -> RunningFleet | None:
     return next((fleet for fleet in living if fleet is not None and same_place(fleet.url, url)), None)
 
 
-def same_place(one: str, other: str) -> bool:
-    """Whether both URLs name the same listener literally: another name of a host may be another listener."""
-    return one == other or (_place(one) is not None and _place(one) == _place(other))
-
-
-def _place(url: str) -> tuple[str | None, int] | None:
-    """The host and the port of a URL; `None` for several URLs, or none."""
-    parts = urlsplit(url if "://" in url else f"nats://{url}")
-    try:
-        return parts.hostname, parts.port or USUAL_PORT
-    except ValueError:
-        return None
+def same_place(known: str, asked: str) -> bool:
+    """Whether every listener that `asked` names is one of `known`, literally: another name of a host may be another
+    listener.
+    """
+    named = listeners(asked)
+    return known == asked or (bool(named) and named <= listeners(known))
 
 
 def _living(file: str) -> RunningFleet | None:

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold.names import listed
-from fleetfold.reconnect_policy import AWAY, BACKOFF, Ask, ReconnectPolicy, now
+from fleetfold.reconnect_policy import AWAY, BACKOFF, ReconnectPolicy, SendRequest, now
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
@@ -59,7 +59,7 @@ class SubmitOutcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True, eq=False)
-class _Given:
+class _SubmittedRun:
     """A run in progress. It is sent at `due_at`, for the first time or again, until a master accepts it."""
 
     index: int
@@ -73,15 +73,15 @@ class _Given:
 class Submission:
     """One batch. A run has a place in the window from reading until its outcome has been consumed."""
 
-    def __init__(self, ask: Ask, window: int, patience_s: float, *, wait: bool) -> None:
+    def __init__(self, ask: SendRequest, window: int, patience_s: float, *, wait: bool) -> None:
         if window < 1:
             raise InvalidInput("window: it must be 1 or more", field="window")
         self._ask, self._patience_s, self._wait = ReconnectPolicy(ask, patience_s), patience_s, wait
         self._room = asyncio.Semaphore(window)
         self._outcomes: asyncio.Queue[SubmitOutcome | None] = asyncio.Queue()
         self._news, self._changed = asyncio.Event(), asyncio.Condition()
-        self._to_send: list[_Given] = []
-        self._open: dict[str, list[_Given]] = {}
+        self._to_send: list[_SubmittedRun] = []
+        self._open: dict[str, list[_SubmittedRun]] = {}
         self._waited_for: set[str] = set()
         self._all_read = self._all_sent = False
         self._request_bytes = REQUEST_BYTES
@@ -128,7 +128,7 @@ class Submission:
             self._outcomes.put_nowait(SubmitOutcome(index=index, id=run.id, error=error.body()))
             return
         at = now()
-        self._to_send.append(_Given(index, run, len(data), at, at))
+        self._to_send.append(_SubmittedRun(index, run, len(data), at, at))
 
     async def _tell(self) -> None:
         async with self._changed:
@@ -151,10 +151,10 @@ class Submission:
             async with asyncio.timeout(max(0.0, min(pauses)) if pauses else None):
                 await self._news.wait()
 
-    def _next_chunk(self) -> list[_Given]:
+    def _next_chunk(self) -> list[_SubmittedRun]:
         """The due runs, as many as one request may carry."""
         at, left = now(), self._request_bytes
-        chunk, rest = list[_Given](), list[_Given]()
+        chunk, rest = list[_SubmittedRun](), list[_SubmittedRun]()
         for given in self._to_send:
             fits = given.due_at <= at and len(chunk) < MOST_RUNS and (given.size < left or not chunk)
             (chunk if fits else rest).append(given)
@@ -162,7 +162,7 @@ class Submission:
         self._to_send = rest
         return chunk
 
-    async def _send(self, chunk: list[_Given]) -> None:
+    async def _send(self, chunk: list[_SubmittedRun]) -> None:
         try:
             answer = await self._ask(verbs.actions.SUBMIT, Submit(runs=[given.run for given in chunk]), SUBMIT_S)
         except TooLarge as error:
@@ -172,7 +172,7 @@ class Submission:
             self._accepted(given, accepted)
         await self._tell()
 
-    def _too_large(self, chunk: list[_Given], error: TooLarge) -> None:
+    def _too_large(self, chunk: list[_SubmittedRun], error: TooLarge) -> None:
         """Reduce the request size: this broker's message limit is lower than most."""
         if len(chunk) == 1:
             self._refused(chunk[0], error.body())
@@ -180,7 +180,7 @@ class Submission:
         self._request_bytes = sum(given.size for given in chunk) // 2
         self._to_send = chunk + self._to_send
 
-    def _accepted(self, given: _Given, accepted: RunAccepted) -> None:
+    def _accepted(self, given: _SubmittedRun, accepted: RunAccepted) -> None:
         if accepted.error is not None:
             self._not_accepted(given, accepted.error)
         elif self._wait and accepted.state != "checked":
@@ -189,7 +189,7 @@ class Submission:
             outcome = SubmitOutcome(index=given.index, id=given.run.id, state=accepted.state, targets=accepted.nodes)
             self._outcomes.put_nowait(outcome)
 
-    def _not_accepted(self, given: _Given, error: ErrorBody) -> None:
+    def _not_accepted(self, given: _SubmittedRun, error: ErrorBody) -> None:
         """Repeat temporary errors for a while; all others are final."""
         at = now()
         if error.code not in AWAY_CODES or at - given.since > self._patience_s:
@@ -199,7 +199,7 @@ class Submission:
         given.due_at = at + BACKOFF.delay_s(given.tries, error.retry_after_s)
         self._to_send.append(given)
 
-    def _refused(self, given: _Given, error: ErrorBody) -> None:
+    def _refused(self, given: _SubmittedRun, error: ErrorBody) -> None:
         self._outcomes.put_nowait(SubmitOutcome(index=given.index, id=given.run.id, error=error))
 
     async def _wait_for_all(self) -> None:

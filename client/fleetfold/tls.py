@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import ssl
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from fleetfold.state_directory import fleet_at
 from fleetfold_shared.config import TlsConfig
+from fleetfold_shared.urls import server_urls
 
 __all__ = ["find_tls"]
 
@@ -24,7 +24,7 @@ def find_tls(url: str, given: TlsConfig | None = None, env: Mapping[str, str] | 
     fleet = fleet_at(url)
     ca = given.ca or env.get("FLEETFOLD_TLS_CA") or (fleet.ca if fleet is not None else None)
     cert, key = given.cert or env.get("FLEETFOLD_TLS_CERT"), given.key or env.get("FLEETFOLD_TLS_KEY")
-    if not (ca or cert or urlsplit(url).scheme == "tls"):
+    if not (ca or cert or server_urls(url)[0].startswith("tls://")):
         return None
     from fleetfold_broker.connection.tls import TlsFiles, client_context
 

@@ -22,19 +22,19 @@ from fleetfold_shared.input_schemas import WORDS, input_schema
 from fleetfold_shared.messages import Definition, Filter, Rollback, StepSpec
 from fleetfold_shared.values import check_value
 
-__all__ = ["PlannedStep", "Transaction", "Undo", "step"]
+__all__ = ["PlannedCompensation", "PlannedStep", "Transaction", "step"]
 
 _REQUIRED: Final = object()
 
 
-class Undo(msgspec.Struct, frozen=True):
+class PlannedCompensation(msgspec.Struct, frozen=True):
     """The compensation of a step; made by `step.undo`."""
 
     action: str
     params: Mapping[str, Any]
 
 
-class _Own(Reference):
+class _OwnStep(Reference):
     """`step`: in the rollback of a step, the step itself. `step["order_id"]` is a field of its result."""
 
     __slots__ = ()
@@ -44,12 +44,12 @@ class _Own(Reference):
         """What it noted with `ctx.note`, by name: `step.log["order_id"]`. There even if it has failed."""
         return self["log"]
 
-    def undo(self, action: str, /, **params: Any) -> Undo:
+    def undo(self, action: str, /, **params: Any) -> PlannedCompensation:
         """The rollback: `action` on the step's own node."""
-        return Undo(action, params)
+        return PlannedCompensation(action, params)
 
 
-step: Final = _Own("step", "")
+step: Final = _OwnStep("step", "")
 
 
 class PlannedStep(Reference):
@@ -95,7 +95,7 @@ class Transaction:
         /,
         *,
         name: str | None = None,
-        rollback: Undo | Rollback | None = None,
+        rollback: PlannedCompensation | Rollback | None = None,
         after: PlannedStep | Iterable[PlannedStep] | None = None,
         when: Condition | Filter | None = None,
         timeout_s: float = 30.0,
@@ -164,9 +164,9 @@ class Transaction:
             raise InvalidInput(f"{where}: it refers to {min(strange)!r}, a step of another transaction", field=where)
         return needed
 
-    def _rollback(self, given: Undo | Rollback | None, where: str) -> Rollback | None:
+    def _rollback(self, given: PlannedCompensation | Rollback | None, where: str) -> Rollback | None:
         """One that is a `Rollback` already is taken as it is, placeholders and all."""
-        if not isinstance(given, Undo):
+        if not isinstance(given, PlannedCompensation):
             return given
         return Rollback(given.action, Templates(self, "step").params(given.params, f"{where}.rollback.params"))
 

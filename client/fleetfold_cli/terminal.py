@@ -12,7 +12,7 @@ from cyclopts import Parameter
 
 from fleetfold.garbage_collection import calm_collector
 from fleetfold_cli.json_output import document, line
-from fleetfold_cli.parsing.common_options import Common, Output
+from fleetfold_cli.parsing.common_options import CommonOptions, OutputOptions
 from fleetfold_cli.safe_text import SafeView, flat
 from fleetfold_shared.ids import check_slug
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:  # both take long to import, and `fleetfold --help` needs neit
 __all__ = ["Injected", "Terminal"]
 
 
-async def _connect(common: Common, prefix: str) -> Client:
+async def _connect(common: CommonOptions, prefix: str) -> Client:
     from fleetfold.client import Client
 
     return await Client.connect(common.url, name="cli", key=common.key_file, ca=common.ca, prefix=prefix)
@@ -37,7 +37,7 @@ class Terminal:
     out: TextIO
     err: TextIO
     stdin: TextIO
-    connect: Callable[[Common, str], Awaitable[Client]] = _connect
+    connect: Callable[[CommonOptions, str], Awaitable[Client]] = _connect
     words: Sequence[str] = ()
     """The command line, without the program's name."""
 
@@ -46,11 +46,11 @@ class Terminal:
         """The terminal of this process."""
         return cls(sys.stdout, sys.stderr, sys.stdin)
 
-    async def fleet(self, common: Common) -> Client:
+    async def fleet(self, common: CommonOptions) -> Client:
         """A client of the fleet that the options name; use with `async with`."""
         return await self.connect(common, check_slug(common.prefix or "fleet", "prefix"))
 
-    def show(self, output: Output, value: Any, view: Callable[[], RenderableType]) -> None:
+    def show(self, output: OutputOptions, value: Any, view: Callable[[], RenderableType]) -> None:
         """Print `value` as one JSON document if requested, else its view."""
         if output.json:
             self.out.write(document(value))
@@ -61,13 +61,13 @@ class Terminal:
         """Print one sanitised line now; with `aside` on stderr."""
         print(flat(text), file=self.err if aside else self.out, flush=True)
 
-    def advise(self, output: Output, advice: str) -> None:
+    def advise(self, output: OutputOptions, advice: str) -> None:
         """Print a next step on stderr, for people only."""
         if not output.json and self.err.isatty():
             self.out.flush()  # what it is about comes first
             print(advice, file=self.err)
 
-    def secret(self, output: Output, value: Any, secret: str, advice: str) -> None:
+    def secret(self, output: OutputOptions, value: Any, secret: str, advice: str) -> None:
         """Print a secret: `value` as JSON if requested, else the secret alone, for `> file`.
 
         On a terminal `advice` follows on stderr.
@@ -79,7 +79,7 @@ class Terminal:
         if self.err.isatty():
             print(advice, file=self.err)
 
-    def ready(self, output: Output, value: Any, text: str) -> None:
+    def ready(self, output: OutputOptions, value: Any, text: str) -> None:
         """Print at once, on a line of its own, that a daemon is ready: `value` as JSON if requested, else `text`.
 
         Also tunes the garbage collector for throughput.

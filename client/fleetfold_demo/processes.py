@@ -12,7 +12,7 @@ from pathlib import Path
 from fleetfold_broker.server.parent_death_signal import die_with_parent
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 
-__all__ = ["Daemon", "start_daemon"]
+__all__ = ["DaemonProcess", "start_daemon"]
 
 READY_S = 90.0
 STOP_S = 15.0
@@ -20,7 +20,7 @@ REFUSED = b'{"error"'
 """How a command with `--json` begins to say why it does not start."""
 
 
-class Daemon:
+class DaemonProcess:
     """One `fleetfold ...` process. `ready` is the line it printed when it was up; its log goes to a file."""
 
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
@@ -61,17 +61,22 @@ class Daemon:
         return lines[-1] if lines else f"nothing in {self._log}"
 
 
-async def start_daemon(name: str, words: list[str], data: Path, env: Mapping[str, str] | None = None) -> Daemon:
-    """Run `fleetfold WORDS`, its log in `data/NAME.log`, in `env` or this process's; return when it is up."""
+async def start_daemon(
+    name: str, words: list[str], data: Path, env: Mapping[str, str] | None = None, *, python: str = sys.executable
+) -> DaemonProcess:
+    """Run `fleetfold WORDS`, its log in `data/NAME.log`, in `env` or this process's; return when it is up.
+
+    `python` has the fleetfold that is run.
+    """
     log = data / f"{name}.log"
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "fleetfold", *words,
+            python, "-m", "fleetfold", *words,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=errors,
             env={**(os.environ if env is None else env), "PYTHONUNBUFFERED": "1"},
             start_new_session=True, preexec_fn=die_with_parent,
         )  # fmt: skip
-    daemon = Daemon(process, log)
+    daemon = DaemonProcess(process, log)
     try:
         await daemon.wait_ready()
     except BaseException:

@@ -34,6 +34,7 @@ from fleetfold_shared.messages import (
     events,
     execution,
     explanation,
+    ledgers,
     masters,
     node_audit,
     nodes,
@@ -46,7 +47,7 @@ from fleetfold_shared.messages import commands as jobs
 from fleetfold_shared.verbs import JOIN_VERBS, NODE_VERBS, VERBS, Verb
 
 AREAS: Mapping[str, ModuleType] = {
-    "About nodes": nodes, "About a node's own audit": node_audit, "About searches": search,
+    "About nodes": nodes, "About a node's own audit": node_audit, "About ledgers": ledgers, "About searches": search,
     "About the fields of documents": criteria,
     "About explanations": explanation, "About questions": answering, "About quality": evaluation,
     "About statistics": statistics_messages,
@@ -91,7 +92,7 @@ times, it has the effect of one.
 
 NODE_REQUESTS = """\
 One node is asked on `fleet.call.<node>.<verb>`; all of them at once on `fleet.ask.<verb>`. A question that carries
-`{gather}` is answered on `fleet.gather.<asker>.<node>`, with the `{correlation}` of the question.
+`{gather}` is answered on `fleet.gather.<requester>.<node>`, with the `{correlation}` of the question.
 
 Each of them, and each command, carries `{seal}`. A node checks it with the keys that it was given in the answer to
 `nodes.join` ([SealKeys](#sealkeys)), and refuses what has no good one; a node without keys takes everything. A seal is
@@ -184,7 +185,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        given_up=topology.GIVEN_UP, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
+        given_up=topology.ABANDONED, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     for name, config in topology.streams(Subjects(), LimitsConfig()).items():

@@ -17,7 +17,7 @@ from fleetfold_master.cluster import ClusterPeers, Membership
 from fleetfold_master.runtime import (
     GRACE_S,
     Lifetime,
-    Setup,
+    MasterSettings,
     Supervisor,
     open_api,
     open_auth,
@@ -67,7 +67,7 @@ class Master:
     _access: AccessContainer
     _cluster: ClusterPeers
 
-    # The tables of the settings by keyword, all optional: `Setup` is the value that is made of them.
+    # The tables of the settings by keyword, all optional: `MasterSettings` is the value that is made of them.
     def __init__(
         self,
         url: str,
@@ -91,7 +91,7 @@ class Master:
         new: bool = False,
         check_every_s: float = 86_400.0,
     ) -> None:
-        self._setup = Setup(
+        self._setup = MasterSettings(
             url=url, subjects=Subjects(prefix), data=data, keys=keys or data / "keys", tls=tls,
             database=database or f"sqlite:///{(data / 'master.db').resolve()}", heartbeat_s=heartbeat_s,
             clock=clock or SystemClock(), own=None if own is None else Own(own), access=access or AccessConfig(),

@@ -21,9 +21,9 @@ from fleetfold_shared.ids import SLUG, new_id
 
 __all__ = ["Credential", "CredentialKind", "digest", "fingerprint", "new_secret", "same"]
 
-CredentialKind = Literal["join", "refresh", "key", "petition"]
+CredentialKind = Literal["join", "refresh", "key", "join_request"]
 
-_LETTERS: dict[CredentialKind, str] = {"join": "j", "refresh": "r", "key": "k", "petition": "p"}
+_LETTERS: dict[CredentialKind, str] = {"join": "j", "refresh": "r", "key": "k", "join_request": "p"}
 _KINDS = {letter: kind for kind, letter in _LETTERS.items()}
 _FORM = re.compile(rf"^ff([jrkp])_({SLUG[1 : SLUG.index('$')]})\.([0-9a-z]{{12,26}})\.([A-Za-z0-9_-]{{43}})$(?!\n)")
 SECRET_BYTES = 32

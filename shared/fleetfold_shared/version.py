@@ -9,4 +9,4 @@ __all__ = ["__version__"]
 try:
     __version__ = version("fleetfold")
 except PackageNotFoundError:  # run from a checkout that is not installed
-    __version__ = "0.1.0"
+    __version__ = "0.2.0.dev0"

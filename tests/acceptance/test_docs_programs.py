@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from fleetfold_demo.stage import COLLECTIONS
+from fleetfold_demo.demo_fleet import COLLECTIONS
 from support.fleet import Fleet, running_fleet
 from support.pages import blocks, pages
 from support.programs import Programs

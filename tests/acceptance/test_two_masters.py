@@ -139,3 +139,29 @@ def check(views: list[TransactionView], jobs: list[Job], done: list[Effect]) -> 
         assert [effect.step for effect in mine] == [step.name for step in view.steps], view
     for job in jobs:
         assert [effect.what for effect in done if effect.tx == job.id] == ["do"], job
+
+
+async def test_nobody_notices_a_frozen_master_but_by_a_pause(fleet: Fleet) -> None:
+    """Searches, lists, runs and transactions at ten a second, before and after: none of them fails."""
+    await two_masters(fleet)
+    async with await fleet.client() as client:
+        for victim in MASTERS:
+            asked = [asyncio.create_task(ask_all(client, f"{victim}-{n}")) for n in range(5)]
+            fleet.freeze(victim)
+            for n in range(5, 40):
+                asked.append(asyncio.create_task(ask_all(client, f"{victim}-{n}")))
+                await asyncio.sleep(0.1)  # the pace of the callers
+            assert [await each for each in asked] == [["docs", "listed", "ok", "committed"]] * 40
+            await thawed(fleet, victim)
+
+
+async def ask_all(client: Client, key: str) -> list[str]:
+    """One of each, each with a time limit that has room on a busy machine; what they come to."""
+    params = {"tx": key, "seconds": 0.0}
+    found, nodes, job, tx = await asyncio.gather(
+        client.search("entry", timeout_s=10.0),
+        client.nodes.list(),
+        client.run("enter", params, nodes=[CHILDREN[0]], id=f"j-{key}"),
+        client.transact([step(f"t-{key}", 0, CHILDREN[1], seconds=0.0)], id=f"t-{key}", timeout_s=30.0),
+    )
+    return ["docs" if not found.partial else "partial", "listed" if nodes else "none", job.state, tx.state]

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from fleetfold_broker.identity.grants import Presented
+from fleetfold_broker.identity.grants import LoginData
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
@@ -17,6 +17,7 @@ from fleetfold_master.access.authenticator import Authenticator
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.access.invitations import Invitations
 from fleetfold_master.access.join_requests import JoinRequests
+from fleetfold_master.access.login_services import LoginServices
 from fleetfold_master.access.rate_limits import Failures, Limits
 from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
@@ -31,12 +32,12 @@ from fleetfold_shared.messages import (
     AuditEntry,
     AuditList,
     Enrol,
+    JoinRequest,
     KeyCreate,
     KeyCreated,
     Message,
     NodeDescription,
     NodeInvite,
-    Petition,
     Refresh,
     Tokens,
     encode,
@@ -76,14 +77,14 @@ class Doors:
         self.join_requests = JoinRequests(store, clock, self.registry, self.sessions, self._announce)
         self.failures = Failures(30, clock)
         self.rejections = RejectionLog(self.audit, clock)
-        self.authenticator = Authenticator(
+        services = LoginServices(
             self.tokens, self.sessions, self.invites, self.keys, self.registry, self.failures, self.rejections,
             clock, pending=pending,
         )  # fmt: skip
+        self.authenticator = Authenticator(services)
         self._enrolment = Enrolment(
-            Subjects(), self.invites, self.sessions, self.join_requests, self.keys, self.registry,
-            Limits({"child": 60}, clock), self.failures, self.audit, self.rejections,
-            live=self._is_alive, where=self.authenticator.where, pending=pending,
+            Subjects(), services, self.join_requests, Limits({"child": 60}, clock), self.audit,
+            live=self._is_alive, where=self.authenticator.where,
         )  # fmt: skip
         self.handlers: dict[str, Handler] = {}
 
@@ -122,9 +123,9 @@ class Doors:
         assert isinstance(answer, Tokens)
         return answer
 
-    async def petition(self, name: str, claim: str = "claim") -> Message | None:
+    async def request_to_join(self, name: str, claim: str = "claim") -> Message | None:
         """Ask to be let in."""
-        return await self.send("petition", name, Petition(claim=claim, description=description()))
+        return await self.send("request", name, JoinRequest(claim=claim, description=description()))
 
     async def member(self, name: str) -> Tokens:
         """Invite a node and let it use the token."""
@@ -141,7 +142,7 @@ class Doors:
 
     async def knock(self, name: str, token: str, host: str = HOST) -> object:
         """Connect."""
-        return await self.authenticator.admit(Presented(name=name, token=token, host=host))
+        return await self.authenticator.admit(LoginData(name=name, token=token, host=host))
 
     async def log(self, **filters: object) -> list[AuditEntry]:
         """The audit log."""

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fleetfold_child.app_database.application_database import ApplicationDatabase, Work
+from fleetfold_child.app_database.application_database import ApplicationDatabase, EffectTransaction
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions, AnyAction, action
 from fleetfold_child.commands.context import Context
@@ -78,7 +78,7 @@ ACTIONS: list[AnyAction] = [order, cancel]
 
 async def work(directory: Path, url: str, commands: int) -> None:
     death.before(ApplicationDatabase, "transaction", "before the transaction begins")
-    death.before(Work, "commit", "before the marker is filled", "while it commits")
+    death.before(EffectTransaction, "commit", "before the marker is filled", "while it commits")
     death.before(Ledger, "finish", "between the two commits")
     ledger = await Ledger.open(directory / "node.db")
     databases = await Databases.open({"shop": url}, Actions(ACTIONS), node="shop", concurrency=IN_FLIGHT)

@@ -19,7 +19,7 @@ from msgspec.structs import asdict
 from fleetfold.answer_stream import AnswerStream
 from fleetfold.names import Auto
 from fleetfold_cli.app import main
-from fleetfold_cli.parsing.common_options import Common
+from fleetfold_cli.parsing.common_options import CommonOptions
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
@@ -112,7 +112,7 @@ class FakeFleet:
     shown: tuple[Path | None, Path | None] = (None, None)
     closed: bool = False
 
-    async def connect(self, common: Common, prefix: str) -> Self:
+    async def connect(self, common: CommonOptions, prefix: str) -> Self:
         self.connected, self.shown = (common.url, prefix), (common.key_file, common.ca)
         return self
 

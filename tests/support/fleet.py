@@ -22,7 +22,8 @@ import msgspec
 import pytest
 
 from fleetfold.client import Client
-from fleetfold_demo.processes import Daemon, start_daemon
+from fleetfold_demo.processes import DaemonProcess, start_daemon
+from support.versions import Version
 from support.wait import eventually
 
 __all__ = ["Fleet", "Said", "fleetfold", "python", "running_fleet", "write_jsonl"]
@@ -72,9 +73,10 @@ class Fleet:
 
     def __init__(self, place: Path) -> None:
         self.place = place
-        self._daemons: dict[str, Daemon] = {}
+        self._daemons: dict[str, DaemonProcess] = {}
         self._words: dict[str, list[str]] = {}
         self._env: dict[str, Mapping[str, str] | None] = {}
+        self._python: dict[str, str] = {}
         self._frozen: set[str] = set()
 
     @property
@@ -89,8 +91,18 @@ class Fleet:
 
     async def start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> None:
         """Start the daemon `name` with `fleetfold WORDS`, in `env` or this process's; return when it is up."""
-        self._words[name], self._env[name] = [*words, "--json"], env
+        self._words[name] = [*words, "--json"]
+        if env is not None or name not in self._python:
+            self._env[name] = env
         await self._start_again(name)
+
+    async def install(self, version: Version, *names: str) -> None:
+        """Stop the daemons that run, and start them again as this version. New ones will be started as it."""
+        for name in names:
+            self._env[name], self._python[name] = version.env, version.python
+            if name in self._daemons:
+                await self.stop(name)
+                await self._start_again(name)
 
     async def start_core(self) -> None:
         """A broker on a free port, which it keeps from then on, and a master."""
@@ -172,7 +184,9 @@ class Fleet:
             await daemon.stop()
 
     async def _start_again(self, name: str) -> None:
-        self._daemons[name] = await start_daemon(name, self._words[name], self.place, self._env[name])
+        self._daemons[name] = await start_daemon(
+            name, self._words[name], self.place, self._env[name], python=self._python.get(name, sys.executable)
+        )
 
     def _port_is_free(self) -> bool:
         with socket.socket() as probe:

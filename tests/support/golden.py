@@ -64,6 +64,10 @@ _description = m.NodeDescription(
 _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
 _endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
 _problem = m.Problem(part="index", reason="collection products: its table cannot be read")
+_mark = m.LedgerMark("g1", 240)
+_denied = m.DeniedCommand(
+    id="j.job-1.shop", action="reindex", outcome="ok", work="job job-1", state="ok", look=True, remedy="send it again"
+)
 _record = m.NodeRecord(
     name="shop",
     state="active",
@@ -79,6 +83,8 @@ _record = m.NodeRecord(
     since=1_700_000_002.5,
     presence="up",
     failing=["index"],
+    ledger=_mark,
+    clock_off_s=-90.5,
     heartbeat_s=2.5,
     granted=["search", "events"],
     label_sources={"region": "operator"},
@@ -305,9 +311,20 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             retry=_retry, callback=m.Callback(type="job.done", url="https://example.org/hook"),
         ),
         _retry, _progress, m.Callback(type="job.done", url="https://example.org/hook"),
-        m.ProgressReport(id="j.job-1.shop", progress=_progress),
+        m.ProgressReport(incarnation="01k9zq3x8w6v5t4s2r1p0n9m8j", id="j.job-1.shop", progress=_progress),
         m.CancelAsk(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
+        _denied,
+        m.LedgerAsk(ids=["j.job-1.shop"]),
+        m.LedgerVerdicts(mark=_mark, kept_s=86_400.0, outcomes={"j.job-1.shop": "ok"}),
+        m.NodeReconcile(node="shop", accept=True),
+        m.NodeReconciled(
+            node="shop", reason="ledger: it is older", known=_mark, told=m.LedgerMark("g1", 120), compared=2,
+            denied=[_denied],
+            accepted=True,
+        ),
+        m.CommandsConfirm(ids=["j.job-1.shop", "t.t1.pay.f"]),
+        m.CommandsConfirmed(settled=["j.job-1.shop"], unknown=["t.t1.pay.f"]),
         m.Submit(runs=[m.Run(id="job-1", action="reindex", nodes=["shop"])]),
         m.RunAccepted(id="job-1", state="running", nodes=2, error=ErrorBody("not_found", "node: no", "node")),
         m.Submitted(runs=[m.RunAccepted(id="job-1", state="running", nodes=2)]),
@@ -322,11 +339,15 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.JobListed(jobs=[_job]),
         m.Heartbeat(
             seq=9, description=_description, in_flight=2, leaving=True, problems=[_problem], heartbeat_s=2.5,
-            state="maintenance",
+            state="maintenance", at=1_700_000_003.5, ledger=_mark, ledger_accepted=False,
         ),
-        m.Join(description=_description),
-        m.Joined(node="shop", state="incompatible", heartbeat_s=5.0, reason="upgrade the node", seal=_seal),
-        m.Standing(heartbeat_s=2.5, state="maintenance", reason="set by ann"),
+        m.Join(description=_description, ledger=_mark),
+        m.Joined(
+            node="shop", state="incompatible", heartbeat_s=5.0, reason="upgrade the node", seal=_seal,
+            ledger_accepted=False,
+        ),
+        m.Standing(heartbeat_s=2.5, state="maintenance", reason="set by ann", ledger_accepted=False),
+        _mark,
         _problem,
         _seal,
         _endpoint,
@@ -440,8 +461,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _scopes, _key, _tokens, _audited,
         m.Enrol(token="ffj_shop.01.abc", claim="c1"),
         m.Refresh(token="ffr_shop.01.abc", attempt="a1"),
-        m.Petition(claim="c1", description=_description),
-        m.Petitioned(fingerprint="0123456789abcdef", retry_after_s=5.0, tokens=_tokens),
+        m.JoinRequest(claim="c1", description=_description),
+        m.JoinRequestReply(fingerprint="0123456789abcdef", retry_after_s=5.0, tokens=_tokens),
         m.NodeInvite(node="shop", expires_s=600.0, uses=3, capabilities=("search",)),
         m.NodeInvited(node="shop", token="ffj_shop.01.abc", expires_at=1_700_000_600.0, uses=3),
         m.NodeApprove(node="shop", fingerprint="0123456789abcdef"),
@@ -498,6 +519,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.DeadLetterDrop(id="0123456789abcdef"),
         m.DeadLetterDropped(id="0123456789abcdef"),
         _master,
+        m.Locate(request="_INBOX.till.01k9zq3x8w6v5t4s2r1p0n9m8j.17"),
+        m.Located(master="01k9zq3x8w6v5t4s2r1p0n9m8j", holds=True),
         m.MasterList(),
         m.MasterListed(masters=[_master]),
         m.CacheClear(),

@@ -10,7 +10,7 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
-from fleetfold_broker.identity import BrokerKeys, Grant, Presented
+from fleetfold_broker.identity import BrokerKeys, Grant, LoginData
 from fleetfold_broker.identity.callout import Admit, Callout
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_broker.server.embedded import EmbeddedBroker
@@ -46,7 +46,7 @@ def member(name: str, expires_at: float | None = None) -> Grant:
     return Grant(name=name, role="child", capabilities=frozenset(CAPABILITIES), expires_at=expires_at)
 
 
-async def anyone(presented: Presented) -> Grant:
+async def anyone(presented: LoginData) -> Grant:
     """Admits whoever comes, as a node."""
     return member(presented.name)
 

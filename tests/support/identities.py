@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_broker.identity import Grant, NotAdmitted, Presented
+from fleetfold_broker.identity import Grant, LoginData, LoginRefused
 from fleetfold_broker.identity.permissions import permissions
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.messages import CAPABILITIES
@@ -23,7 +23,7 @@ IDENTITIES: dict[str, Grant] = {
         Grant(name="shop", role="child", capabilities=ALL),
         Grant(name="blog", role="child", capabilities=ALL),
         Grant(name="bare", role="child"),
-        Grant(name="asks", role="child", grade="petition", inbox="asks.0123456789abcdef"),
+        Grant(name="asks", role="child", grade="request", inbox="asks.0123456789abcdef"),
         Grant(name="joins", role="child", grade="enrol", inbox="joins.0123456789abcdef"),
         Grant(name="renews", role="child", grade="refresh", inbox="renews.0123456789abcdef"),
     )
@@ -39,10 +39,10 @@ TARGETS = (
 """Subjects by which somebody would do harm in another's name, or a master's."""
 
 
-async def admit(presented: Presented) -> Grant:
+async def admit(presented: LoginData) -> Grant:
     """Whoever is of these."""
     if presented.name not in IDENTITIES:
-        raise NotAdmitted("not one of them")
+        raise LoginRefused("not one of them")
     return IDENTITIES[presented.name]
 
 

@@ -47,12 +47,12 @@ from fleetfold_shared.text.term_statistics import MergedCorpus
 from support.rounds import rounds_of
 from support.search import WordBag, statistics_of
 
-__all__ = ["Lie", "Shelf", "Shelves", "placed"]
+__all__ = ["Lie", "PagedNode", "PagedNodes", "placed"]
 
 Layout = Mapping[str, Mapping[str, Iterable[Document]]]
 
 
-class Shelf:
+class PagedNode:
     """A collection in memory."""
 
     def __init__(self, name: str, embedder: Embedder | None = None) -> None:
@@ -96,13 +96,13 @@ Lie = Callable[[SearchAsk, Any], Any]
 """From an ask and the honest answer to it, as plain values, what is sent."""
 
 
-class Shelves:
+class PagedNodes:
     """Nodes with collections: what a `Federation` needs of a registry, of presence, of statistics and of a bus."""
 
     def __init__(self, embedder: Embedder | None = None) -> None:
         self.embedder = embedder or WordBag()
         register_embedder(self.embedder.name, lambda: self.embedder)
-        self.nodes: dict[str, dict[str, Shelf]] = {}
+        self.nodes: dict[str, dict[str, PagedNode]] = {}
         self.silent: set[str] = set()
         self.asks: list[SearchAsk] = []
         self.forget_place = False
@@ -118,7 +118,7 @@ class Shelves:
         self.federation = Federation(planner, Scatter(client, health), late)
 
     @classmethod
-    async def holding(cls, layout: Layout) -> Shelves:
+    async def holding(cls, layout: Layout) -> PagedNodes:
         made = cls()
         for node, collections in layout.items():
             for collection, documents in collections.items():
@@ -128,7 +128,7 @@ class Shelves:
     async def put(self, node: str, collection: str, documents: Iterable[Document]) -> None:
         await (
             self.nodes.setdefault(node, {})
-            .setdefault(collection, Shelf(collection, self.embedders.get(node, self.embedder)))
+            .setdefault(collection, PagedNode(collection, self.embedders.get(node, self.embedder)))
             .put(documents)
         )
 

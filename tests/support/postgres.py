@@ -11,6 +11,7 @@ import os
 import pwd
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -22,7 +23,7 @@ import pytest
 
 from fleetfold_shared.ids import new_id
 
-__all__ = ["Cluster", "database_url", "postgres", "postgres_url", "psycopg_url"]
+__all__ = ["Cluster", "database_url", "failover", "postgres", "postgres_url", "psycopg_url"]
 
 WHAT_TO_DO = "`make postgres` installs it where it can (root and apt), else `apt-get install postgresql`"
 UP_S = 30.0
@@ -57,10 +58,15 @@ def _identity() -> dict[str, Any]:
 
 
 class Cluster:
-    """One postmaster, to be killed and started again. Everybody who reaches the socket is `fleet`, its superuser."""
+    """One postmaster, to be killed and started again. Everybody who reaches the socket is `fleet`, its superuser.
 
-    def __init__(self, programs: Path, place: Path, identity: dict[str, Any]) -> None:
+    With a `port` it listens on 127.0.0.1 too.
+    """
+
+    def __init__(self, programs: Path, place: Path, identity: dict[str, Any], *, port: int = 0) -> None:
         self._programs, self.place, self._identity = programs, place, identity
+        self._settings = {**SETTINGS, **({"listen_addresses": "127.0.0.1", "port": str(port)} if port else {})}
+        self._port = port
         self._process: subprocess.Popen[bytes] | None = None
 
     def create(self) -> None:
@@ -97,7 +103,27 @@ class Cluster:
 
     def url(self, database: str) -> str:
         """How to reach a database of it."""
-        return f"postgresql://fleet@/{database}?host={self.place}"
+        port = f"&port={self._port}" if self._port else ""
+        return f"postgresql://fleet@/{database}?host={self.place}{port}"
+
+    @property
+    def address(self) -> str:
+        """Host and port of the one that listens on 127.0.0.1."""
+        return f"127.0.0.1:{self._port}"
+
+    def standby(self, place: Path, port: int) -> Cluster:
+        """Make a streaming standby of it in `place`, started; its name as a replica is `standby`."""
+        if self._identity:
+            os.chown(place, self._identity["user"], self._identity["group"])
+        source = f"host={self.place} port={self._port} user=fleet application_name=standby"
+        command = [self._programs / "pg_basebackup", "--pgdata", place / "data", "--write-recovery-conf", "--no-sync",
+                   "--checkpoint=fast", "--wal-method=stream", "--dbname", source]  # fmt: skip
+        made = subprocess.run(command, cwd=place, capture_output=True, text=True, **self._identity)
+        if made.returncode:
+            raise RuntimeError(f"pg_basebackup: {made.stderr}")
+        found = Cluster(self._programs, place, self._identity, port=port)
+        found.start()
+        return found
 
     def execute(self, sql: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """Run a statement as an onlooker."""
@@ -107,8 +133,20 @@ class Cluster:
             cursor = connection.execute(sql.encode())
             return cursor.fetchall() if cursor.description else []
 
+    def replicated(self, place: Path, other: Path) -> tuple[Cluster, Cluster]:
+        """A primary and its standby, made by the same programs in two other folders. The primary's commits wait for
+        the standby, so that a failover loses none.
+        """
+        primary = Cluster(self._programs, place, self._identity, port=_free_port())
+        primary.create()
+        primary.start()
+        standby = primary.standby(other, _free_port())
+        primary.execute("ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        primary.execute("SELECT pg_reload_conf()")
+        return primary, standby
+
     def _begin(self) -> None:
-        words = [word for name, value in SETTINGS.items() for word in ("-c", f"{name}={value}")]
+        words = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         with (self.place / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self.place / "data", "-k", self.place, *words],
@@ -125,6 +163,12 @@ class Cluster:
         except psycopg.OperationalError:
             return False
         return True
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def psycopg_url(url: str) -> str:
@@ -156,6 +200,19 @@ def postgres() -> Iterator[Cluster]:
     finally:
         cluster.stop()
         shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture
+def failover(postgres: Cluster) -> Iterator[tuple[Cluster, Cluster]]:
+    """A primary that commits when its standby has, and that standby; both listen on 127.0.0.1."""
+    with contextlib.ExitStack() as stack:
+        places = [Path(tempfile.mkdtemp(prefix="fleetfold-pg-")) for _ in range(2)]
+        for place in places:
+            stack.callback(shutil.rmtree, place, ignore_errors=True)
+        primary, standby = postgres.replicated(*places)
+        stack.callback(primary.stop)
+        stack.callback(standby.stop)
+        yield primary, standby
 
 
 @pytest.fixture

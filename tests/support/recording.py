@@ -28,12 +28,15 @@ class RecordingBus:
     def __init__(self) -> None:
         self.requests: list[tuple[str, bytes]] = []
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
-        self.requests.append((subject, data))
+    async def ask_api(self, verb: str, data: bytes, timeout_s: float, *, repeatable: bool) -> Any:
+        self.requests.append((verb, data))
         raise Forbidden("not you")
 
-    async def in_parts(self, _bus: object, subject: str, data: bytes, *_: float) -> AsyncGenerator[Any, None]:
-        self.requests.append((subject, data))
+    def hedging(self, *_: object) -> None:
+        return None
+
+    async def in_parts(self, _bus: object, subject: str, data: bytes, *_: object) -> AsyncGenerator[Any, None]:
+        self.requests.append((subject.removeprefix("fleet.api.ann."), data))
         raise Forbidden("not you")
         yield
 
@@ -51,8 +54,11 @@ class AnsweringBus:
         self.verbs: list[str] = []
         self.asked = asyncio.Event()
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
-        self.verbs.append(subject.removeprefix("fleet.api.ann."))
+    def hedging(self, *_: object) -> None:
+        return None
+
+    async def ask_api(self, verb: str, data: bytes, timeout_s: float, *, repeatable: bool) -> Any:
+        self.verbs.append(verb)
         if not self._answers:
             self.asked.set()
             await asyncio.Event().wait()
@@ -67,8 +73,7 @@ async def sent(call: Callable[[Client], Awaitable[object]]) -> tuple[str, bytes]
     bus = RecordingBus()
     with patch("fleetfold.caller.in_parts", bus.in_parts), pytest.raises(Forbidden):
         await call(Client(bus))  # type: ignore[arg-type]
-    subject, data = bus.requests[0]
-    return subject.removeprefix("fleet.api.ann."), data
+    return bus.requests[0]
 
 
 async def asked(call: Callable[[Client], Awaitable[object]], kind: type[M]) -> M:

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from fleetfold_broker import secret_file
-from fleetfold_child.enrolment.enrolment_client import Ask, BusEnrolmentClient
+from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, JoinCall
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
-from fleetfold_shared.messages import Capability, Enrol, Message, Petition, Petitioned, Refresh, Tokens
+from fleetfold_shared.messages import Capability, Enrol, JoinRequest, JoinRequestReply, Message, Refresh, Tokens
 
 __all__ = ["Died", "Registrar", "Trap"]
 
@@ -55,7 +55,7 @@ class Trap:
         enter = BusEnrolmentClient.enter
 
         @asynccontextmanager
-        async def watched(door: BusEnrolmentClient, credential: str) -> AsyncIterator[Ask]:
+        async def watched(door: BusEnrolmentClient, credential: str) -> AsyncIterator[JoinCall]:
             self.step()
             async with enter(door, credential) as ask:
 
@@ -90,7 +90,7 @@ class Registrar:
         self._numbers = itertools.count(1)
 
     @asynccontextmanager
-    async def enter(self, credential: str) -> AsyncIterator[Ask]:
+    async def enter(self, credential: str) -> AsyncIterator[JoinCall]:
         self._trap.step()
         self.entered.append(credential)
         yield self.ask
@@ -101,7 +101,7 @@ class Registrar:
         if self.mishaps:
             raise self.mishaps.pop(0)
         answers: dict[str, Callable[[Any], Message]] = {
-            "enrol": self._enrol, "refresh": self._refresh, "petition": self._petition,
+            "enrol": self._enrol, "refresh": self._refresh, "request": self._join_request,
         }  # fmt: skip
         answer = answers[verb](message)
         self._trap.step()
@@ -120,9 +120,9 @@ class Registrar:
         self.spent = (ask.token, ask.attempt)
         return self._issue()
 
-    def _petition(self, ask: Petition) -> Petitioned:
+    def _join_request(self, ask: JoinRequest) -> JoinRequestReply:
         self.claims.add(ask.claim)
-        return Petitioned(fingerprint="", retry_after_s=1.0, tokens=self._issue() if self.approved else None)
+        return JoinRequestReply(fingerprint="", retry_after_s=1.0, tokens=self._issue() if self.approved else None)
 
     def _issue(self) -> Tokens:
         number = next(self._numbers)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from fleetfold_demo.processes import Daemon, start_daemon
+from fleetfold_demo.processes import DaemonProcess, start_daemon
 from support.fleet import fleetfold
 from support.pages import Block, Shown, blocks, shape
 
@@ -20,7 +20,7 @@ class Walkthrough:
 
     def __init__(self, place: Path) -> None:
         self._place = place
-        self._daemons: dict[str, Daemon] = {}
+        self._daemons: dict[str, DaemonProcess] = {}
 
     async def follow(self, page: Path) -> None:
         """Do everything on `page` that is marked; `AssertionError` where it says something else than happens."""

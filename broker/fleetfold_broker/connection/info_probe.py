@@ -11,7 +11,7 @@ import structlog
 
 from fleetfold_shared.backoff import HALF, Backoff, retry
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.urls import redacted_url
+from fleetfold_shared.urls import redacted_url, server_urls
 
 __all__ = ["ServerInfo", "asks_for_credentials", "probe_info", "wait_for_greeting"]
 
@@ -33,11 +33,11 @@ class ServerInfo(msgspec.Struct, frozen=True):
 
 async def probe_info(url: str) -> ServerInfo:
     """Return the INFO of the first server in the comma-separated `url` that answers. Raises `Unavailable`."""
-    why = "no address in it"
-    for each in url.split(","):
+    why = ""
+    for each in server_urls(url):
         try:
             async with asyncio.timeout(INFO_TIMEOUT_S):
-                return await _info(each.strip())
+                return await _info(each)
         except (OSError, ValueError, msgspec.MsgspecError, TimeoutError) as error:
             why = str(error) or "no answer in time"
     raise Unavailable(
@@ -61,7 +61,7 @@ async def wait_for_greeting(url: str, waiting: str) -> ServerInfo:
 
 
 async def _info(url: str) -> ServerInfo:
-    parts = urlsplit(url if "://" in url else f"nats://{url}")
+    parts = urlsplit(url)
     reader, writer = await asyncio.open_connection(parts.hostname or "127.0.0.1", parts.port or PORT)
     try:
         line = await reader.readline()

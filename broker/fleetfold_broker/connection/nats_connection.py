@@ -19,7 +19,8 @@ from fleetfold_shared.errors import FleetfoldError, Unauthenticated, Unavailable
 from fleetfold_shared.urls import redacted_url
 
 __all__ = [
-    "NatsConnection", "NobodyChecks", "all_sent", "failure", "leave", "on_error", "part", "reason", "retire", "size_of",
+    "CalloutUnanswered", "NatsConnection", "all_sent", "failure", "leave", "on_error", "part", "reason", "retire",
+    "size_of",
 ]  # fmt: skip
 
 log = structlog.get_logger(__name__)
@@ -35,17 +36,21 @@ ORDERED_TRIES = 20
 LEAVE_S = 1.0
 
 
-class NobodyChecks(Unavailable):
+class CalloutUnanswered(Unavailable):
     """The broker requires credentials, and no master has answered its auth callout."""
 
 
 class NatsConnection(Client):
     """nats-py's client, which reports its end in every case, also when it breaks with data still to send."""
 
-    def __init__(self, *, encrypted_only: bool = False) -> None:
+    def __init__(self, *, encrypted_only: bool = False, greeting_s: float | None = None) -> None:
         super().__init__()
-        self._transport = NatsTransport(encrypted_only=encrypted_only)
+        self._transport = self._socket = NatsTransport(encrypted_only=encrypted_only, greeting_s=greeting_s)
         self._ended = asyncio.Event()
+
+    def cut(self) -> None:
+        """Break the connection at once, from any thread."""
+        self._socket.shut_down()
 
     async def connect(self, *args: Any, **options: Any) -> None:
         """Connect; nats-py's own method may lose a cancellation."""
@@ -139,8 +144,8 @@ class NatsConnection(Client):
 
 
 def failure(client: NatsConnection, error: Exception, url: str) -> FleetfoldError:
-    """Turn a failed connection attempt into a typed error: `Unauthenticated`, `NobodyChecks` (no master answers the
-    auth callout), `Untrusted` (TLS), or `Unavailable`.
+    """Turn a failed connection attempt into a typed error: `Unauthenticated`, `CalloutUnanswered` (no master answers
+    the auth callout), `Untrusted` (TLS), or `Unavailable`.
     """
     where, why = redacted_url(url), reason(error)
     if REFUSED in why or isinstance(error, AuthorizationError):
@@ -150,7 +155,7 @@ def failure(client: NatsConnection, error: Exception, url: str) -> FleetfoldErro
     if (tls_failure := explain(error, url)) is not None:
         return Untrusted(tls_failure)
     if client.asked_for_credentials and (isinstance(error, TimeoutError | NatsTimeout) or UNANSWERED in why):
-        return NobodyChecks(
+        return CalloutUnanswered(
             f"the broker at {where} is there, but nobody checks credentials: is a master running? (`fleetfold master`)"
         )
     return Unavailable(

@@ -9,7 +9,7 @@ import msgspec
 
 from fleetfold_broker.subjects import inbox
 from fleetfold_shared.backoff import Backoff
-from fleetfold_shared.urls import redacted_url
+from fleetfold_shared.urls import redacted_url, server_urls
 
 __all__ = ["ConnectionOptions", "CredentialSource"]
 
@@ -29,10 +29,13 @@ class CredentialSource(Protocol):
 class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
     """Connection options; times are in seconds.
 
+    `url` has one server, or those of a cluster, separated by commas: an attempt to connect tries each of them once.
     The inbox is `_INBOX.<inbox>`, with `caller` in place of an empty `inbox`. The connection presents the token of
     `credential`, or signs with the nkey of `seed`. `answer_s` limits the login, during which the broker asks the
     masters; `first_answer_s` is the same for the first connection. `backoff` has the pauses between two attempts,
     if not the default ones. `name` is the connection's name in the broker's lists, if not `caller`.
+    `connect_timeout_s` limits the login without a token, and, where there is another server to try, how long one may
+    take to greet.
     """
 
     url: str
@@ -58,10 +61,17 @@ class ConnectionOptions(msgspec.Struct, frozen=True, kw_only=True):
         """The URL without its password, for logs and messages."""
         return redacted_url(self.url)
 
-    def for_client(self, token: str, answer_s: float) -> dict[str, Any]:
-        """Build nats-py's options for one connection that presents `token` and may log in for `answer_s` seconds."""
+    @property
+    def servers(self) -> list[str]:
+        """The URL of each server. Raises `InvalidInput` for one that is not valid."""
+        return server_urls(self.url)
+
+    def for_client(self, server: str, token: str, answer_s: float) -> dict[str, Any]:
+        """Build nats-py's options for one connection to `server`, which presents `token` and may log in for `answer_s`
+        seconds.
+        """
         how: dict[str, Any] = {
-            "servers": [each.strip() for each in self.url.split(",")],
+            "servers": [server],
             "name": self.name or self.caller,
             "inbox_prefix": self.inbox_prefix,
             "allow_reconnect": False,

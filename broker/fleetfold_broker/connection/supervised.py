@@ -29,6 +29,7 @@ from fleetfold_broker.connection.nats_connection import (
     size_of,
 )
 from fleetfold_broker.connection.options import ConnectionOptions
+from fleetfold_broker.connection.server_choice import in_random_order, most_telling
 from fleetfold_broker.connection.subscription import Callback, Subscription
 from fleetfold_shared.backoff import FULL, Backoff
 from fleetfold_shared.concurrency import BackgroundTasks, cancel_all, ends_within
@@ -109,6 +110,12 @@ class SupervisedConnection:
         await part(self._client)
         self._down()
 
+    def cut(self) -> None:
+        """Break the connection at once, from any thread, for instance because the event loop hangs. The supervisor
+        connects again when the loop turns."""
+        if isinstance(client := self._client, NatsConnection):
+            client.cut()
+
     async def wait_up(self, timeout_s: float) -> bool:
         """Wait up to `timeout_s` for a connection; return whether it is established."""
         await ends_within(timeout_s, self._up.wait())
@@ -181,28 +188,44 @@ class SupervisedConnection:
         return await self._connect(self.options.first_answer_s)
 
     async def _connect(self, answer_s: float) -> Client:
-        client = NatsConnection(encrypted_only=self.options.tls is not None or self.options.url.startswith("tls://"))
+        """Connect to one of the servers, tried in random order for up to `answer_s` each. Refused credentials end it:
+        all servers ask the same masters.
+        """
+        failures: list[FleetfoldError] = []
+        for server in in_random_order(self.options.servers):
+            try:
+                return await self._connect_to(server, answer_s)
+            except Unauthenticated:
+                raise
+            except FleetfoldError as error:
+                failures.append(error)
+        raise most_telling(failures, self.options.redacted_url)
+
+    async def _connect_to(self, server: str, answer_s: float) -> Client:
+        greeting_s = self.options.connect_timeout_s if len(self.options.servers) > 1 else None
+        encrypted_only = self.options.tls is not None or server.startswith("tls://")
+        client = NatsConnection(encrypted_only=encrypted_only, greeting_s=greeting_s)
 
         async def closed() -> None:
             self._on_closed(client)
 
         try:
             async with asyncio.timeout(answer_s):  # nats-py's own time limit applies to each of its steps
-                await client.connect(**self._client_options(answer_s), error_cb=on_error, closed_cb=closed)
+                await client.connect(**self._client_options(server, answer_s), error_cb=on_error, closed_cb=closed)
                 await self._attach(client)
                 await client.settle(answer_s)
         except (OSError, NatsError, TimeoutError) as error:
             await part(client)
-            raise failure(client, error, self.options.url) from None
+            raise failure(client, error, server) from None
         except BaseException:
             await part(client)
             raise
         return client
 
-    def _client_options(self, answer_s: float) -> dict[str, Any]:
+    def _client_options(self, server: str, answer_s: float) -> dict[str, Any]:
         credential = self.options.credential
         self._presented = credential.token() if credential else ""
-        return self.options.for_client(self._presented, answer_s)
+        return self.options.for_client(server, self._presented, answer_s)
 
     async def _attach(self, client: Client) -> None:
         for entry in list(self._subscriptions):

@@ -12,7 +12,7 @@ import msgspec
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.urls import redacted_url
 
-__all__ = ["CutOff", "NotEncrypted", "ServerTls", "TlsFiles", "client_context", "explain"]
+__all__ = ["ClosedAfterHandshake", "ServerTls", "TlsFiles", "TlsNotOffered", "client_context", "explain"]
 
 
 class TlsFiles(msgspec.Struct, frozen=True):
@@ -106,11 +106,11 @@ def _quoted(path: str) -> str:
     return msgspec.json.encode(str(Path(path).absolute())).decode()
 
 
-class NotEncrypted(ConnectionError):
+class TlsNotOffered(ConnectionError):
     """The broker did not offer the required TLS; nothing was sent to it."""
 
 
-class CutOff(ConnectionError):
+class ClosedAfterHandshake(ConnectionError):
     """The broker closed the connection after the TLS handshake, without an error message."""
 
 
@@ -175,4 +175,4 @@ _ALERTS = {
 """Texts by the last part of OpenSSL's reason: `TLSV13_ALERT_CERTIFICATE_REQUIRED`. Alerts are sent by the other side.
 """
 
-_OURS: dict[type[BaseException], str] = {NotEncrypted: _NO_TLS, CutOff: _CUT_OFF}
+_OURS: dict[type[BaseException], str] = {TlsNotOffered: _NO_TLS, ClosedAfterHandshake: _CUT_OFF}

@@ -5,12 +5,15 @@ fails.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import socket
 import ssl
 from typing import TYPE_CHECKING
 
 from nats.aio.transport import Transport
 
-from fleetfold_broker.connection.tls import CutOff, NotEncrypted
+from fleetfold_broker.connection.tls import ClosedAfterHandshake, TlsNotOffered
 
 if TYPE_CHECKING:
     from urllib.parse import ParseResult
@@ -24,22 +27,23 @@ class NatsTransport(Transport):
     """One connection's TCP transport, in place of nats-py's.
 
     With `encrypted_only` nothing is sent before TLS is established. nats-py's own transport would send the credentials
-    in plain text to a server whose INFO does not offer TLS, whatever the URL's scheme.
+    in plain text to a server whose INFO does not offer TLS, whatever the URL's scheme. `greeting_s` limits how long
+    the server may take to accept the connection, and to send its INFO: the kernel accepts for a server that is frozen.
     """
 
-    def __init__(self, *, encrypted_only: bool = False) -> None:
-        self._encrypted_only = encrypted_only
+    def __init__(self, *, encrypted_only: bool = False, greeting_s: float | None = None) -> None:
+        self._encrypted_only, self._greeting_s = encrypted_only, greeting_s
         self._reader: asyncio.StreamReader | None = None
         self._writer: asyncio.StreamWriter | None = None
-        self._encrypted = self._heard = self._failed = False
+        self._encrypted = self._greeted = self._heard = self._failed = False
 
     def __bool__(self) -> bool:
         """Return true: nats-py replaces a transport that is false."""
         return True
 
     async def connect(self, uri: ParseResult, buffer_size: int, connect_timeout: int) -> None:
-        """Open the TCP connection within `connect_timeout` seconds."""
-        async with asyncio.timeout(connect_timeout):
+        """Open the TCP connection within `connect_timeout` seconds, or those of the greeting."""
+        async with asyncio.timeout(min(connect_timeout, self._greeting_s or connect_timeout)):
             self._reader, self._writer = await asyncio.open_connection(uri.hostname, uri.port, limit=buffer_size)
 
     async def connect_tls(
@@ -63,11 +67,11 @@ class NatsTransport(Transport):
         self._encrypted = True
 
     def write(self, payload: bytes) -> None:
-        """Send `payload`. Raises `NotEncrypted`, or `ConnectionResetError` when closed, where uvloop raises no
+        """Send `payload`. Raises `TlsNotOffered`, or `ConnectionResetError` when closed, where uvloop raises no
         `OSError`.
         """
         if self._encrypted_only and not self._encrypted:
-            raise NotEncrypted("the broker does not speak TLS")
+            raise TlsNotOffered("the broker does not speak TLS")
         if self._out.transport.is_closing():
             raise ConnectionResetError("the connection is closed")
         self._out.write(payload)
@@ -90,12 +94,13 @@ class NatsTransport(Transport):
     async def readline(self) -> bytes:
         """Return one line of the handshake. Raises at the end of the stream, which nats-py would take for a reply."""
         try:
-            line = await self._in.readline()
+            async with asyncio.timeout(None if self._greeted else self._greeting_s):
+                line = await self._in.readline()
         except ConnectionError as error:
             raise self._classified(error) from None
         if not line:
             raise self._classified(ConnectionResetError("the broker closed the connection before it answered"))
-        self._heard = self._encrypted
+        self._greeted, self._heard = True, self._encrypted
         return line
 
     def at_eof(self) -> bool:
@@ -106,6 +111,14 @@ class NatsTransport(Transport):
         """Start to close the connection."""
         if self._writer is not None:
             self._writer.close()
+
+    def shut_down(self) -> None:
+        """Shut the socket down at once, from any thread. The server sees the end now, the loop when it turns."""
+        sock = None if self._writer is None else self._writer.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return
+        with contextlib.suppress(OSError), socket.socket(fileno=os.dup(sock.fileno())) as twin:
+            twin.shutdown(socket.SHUT_RDWR)
 
     async def wait_closed(self) -> None:
         """Wait until the connection is closed.
@@ -134,9 +147,9 @@ class NatsTransport(Transport):
         return self._writer
 
     def _classified(self, error: ConnectionError) -> ConnectionError:
-        """Return `CutOff` for an error right after the handshake: with TLS 1.3 a server refuses a client certificate
-        only then, and its alert may get lost.
+        """Return `ClosedAfterHandshake` for an error right after the handshake: with TLS 1.3 a server refuses a
+        client certificate only then, and its alert may get lost.
         """
         if self._encrypted and not self._heard:
-            return CutOff("the broker closed the connection after the TLS handshake")
+            return ClosedAfterHandshake("the broker closed the connection after the TLS handshake")
         return error

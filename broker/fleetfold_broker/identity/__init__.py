@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from fleetfold_broker.identity.broker_keys import BrokerKeys, PublicKeys
-from fleetfold_broker.identity.grants import Grade, Grant, NotAdmitted, Presented
+from fleetfold_broker.identity.grants import Grade, Grant, LoginData, LoginRefused
 
-__all__ = ["BrokerKeys", "Grade", "Grant", "NotAdmitted", "Presented", "PublicKeys"]
+__all__ = ["BrokerKeys", "Grade", "Grant", "LoginData", "LoginRefused", "PublicKeys"]

@@ -12,7 +12,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.identity.grants import Grant, NotAdmitted, Presented
+from fleetfold_broker.identity.grants import Grant, LoginData, LoginRefused
 from fleetfold_broker.identity.permissions import permissions
 from fleetfold_broker.identity.server_accounts import APP
 from fleetfold_broker.identity.user_jwt import AuthRequest, Issuer, read_request
@@ -28,8 +28,8 @@ SUBJECT = "$SYS.REQ.USER.AUTH"
 QUEUE = "masters"
 
 
-Admit = Callable[[Presented], Awaitable[Grant]]
-"""Decides on a login: returns a grant, or raises `NotAdmitted` or a subclass."""
+Admit = Callable[[LoginData], Awaitable[Grant]]
+"""Decides on a login: returns a grant, or raises `LoginRefused` or a subclass."""
 
 
 class Callout:
@@ -66,7 +66,7 @@ class Callout:
     async def _decide(self, request: AuthRequest) -> bytes:
         try:
             grant = await self._admit(request.presented)
-        except NotAdmitted as error:
+        except LoginRefused as error:
             return self._issuer.response(request, error=str(error))
         except Exception:  # a defect must refuse at once: the client waits for the reply
             log.exception("callout.broke", name=request.presented.name)

@@ -9,9 +9,9 @@ import msgspec
 from fleetfold_shared.credentials import fingerprint, new_secret
 from fleetfold_shared.messages import Capability, Role
 
-__all__ = ["Grade", "Grant", "NotAdmitted", "Presented", "narrow_inbox", "salted", "unsalted"]
+__all__ = ["Grade", "Grant", "LoginData", "LoginRefused", "narrow_inbox", "salted", "unsalted"]
 
-Grade = Literal["full", "enrol", "refresh", "petition"]
+Grade = Literal["full", "enrol", "refresh", "request"]
 """Extent of a grant: `full` gives all that the role has; the others allow one request, `fleet.join.<name>.<grade>`, and
 its reply.
 """
@@ -20,7 +20,7 @@ its reply.
 SALT = "~"
 
 
-class Presented(msgspec.Struct, frozen=True, kw_only=True):
+class LoginData(msgspec.Struct, frozen=True, kw_only=True):
     """Login data: the name and token of the client's CONNECT, and where the connection comes from."""
 
     name: str
@@ -43,7 +43,7 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     inbox: str = ""
 
 
-class NotAdmitted(Exception):
+class LoginRefused(Exception):
     """A login is refused; the message goes to the server's log."""
 
 

@@ -38,6 +38,7 @@ def _child(grant: Grant, subjects: Subjects) -> dict[str, Any]:
     subscribe = [f"{inbox(name)}.>", f"{broadcasts} {name}", f"{subjects.call(name, '>')} {name}"]
     if "actions" in may:
         publish += [subjects.result(name), subjects.progress(name), f"$JS.ACK.{COMMANDS}.{name}.>"]
+        publish.append(subjects.api(name, "commands.confirm"))
         subscribe += [f"{subjects.deliver(name)} {name}", subjects.confirm(name)]
     if "events" in may:
         publish.append(subjects.event(name))

@@ -17,7 +17,7 @@ from jwt.algorithms import Algorithm
 from nacl.exceptions import CryptoError
 from nacl.signing import VerifyKey
 
-from fleetfold_broker.identity.grants import Presented
+from fleetfold_broker.identity.grants import LoginData
 from fleetfold_shared.ids import new_id
 
 __all__ = ["AuthRequest", "Issuer", "read_request"]
@@ -58,7 +58,7 @@ _jws.register_algorithm(ALGORITHM, _Ed25519Nkey())
 class AuthRequest(msgspec.Struct, frozen=True):
     """An authorization request of a server: the login data, the key of the connection, and the server to answer."""
 
-    presented: Presented
+    presented: LoginData
     user_nkey: str
     server: str
 
@@ -77,7 +77,7 @@ class _ConnectOpts(msgspec.Struct):
     auth_token: str = ""
 
 
-class _Asked(msgspec.Struct):
+class _AuthRequestClaims(msgspec.Struct):
     server_id: _ServerId
     user_nkey: str
     client_info: _ClientInfo
@@ -87,7 +87,7 @@ class _Asked(msgspec.Struct):
 class _Claims(msgspec.Struct):
     iss: str
     aud: str
-    nats: _Asked
+    nats: _AuthRequestClaims
 
 
 _claims_decoder = msgspec.json.Decoder(_Claims)
@@ -150,9 +150,9 @@ def _verify_key(public: str) -> Any:
     return VerifyKey(raw[1:33])
 
 
-def _request(asked: _Asked) -> AuthRequest:
+def _request(asked: _AuthRequestClaims) -> AuthRequest:
     shown, client, server = asked.connect_opts, asked.client_info, asked.server_id.id
-    presented = Presented(name=shown.name, token=shown.auth_token, host=client.host, server=server, client=client.id)
+    presented = LoginData(name=shown.name, token=shown.auth_token, host=client.host, server=server, client=client.id)
     return AuthRequest(presented, asked.user_nkey, server)
 
 

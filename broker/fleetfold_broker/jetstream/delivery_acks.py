@@ -45,7 +45,7 @@ class DeliveryAcks:
     def __init__(self, bus: Bus, node: str) -> None:
         self._bus, self._node = bus, node
         self._quiet = LimitedLog(log)
-        self._in_hand: dict[str, str] = {}
+        self._unacked: dict[str, str] = {}
         self.exits: Counter[str] = Counter()
 
     async def terminate_unreadable(self, call: Call, proceed: Handler) -> Message | None:
@@ -62,13 +62,13 @@ class DeliveryAcks:
     async def hold(self, call: Call, proceed: Handler) -> Message | None:
         """Run a command unless it is in hand, and ack it when it has ended. One that raises is delivered again."""
         command, delivery = call.get(COMMAND), call.get(ACK_SUBJECT)
-        if command.id in self._in_hand:
+        if command.id in self._unacked:
             await self._redelivered(command.id, delivery)
             return None
-        self._in_hand[command.id], end = delivery, "cancelled"
+        self._unacked[command.id], end = delivery, "cancelled"
         try:
             reply = await proceed(call)
-            await self._bus.connection.publish(self._in_hand[command.id], ACK)
+            await self._bus.connection.publish(self._unacked[command.id], ACK)
             end = "ended"
         except FleetfoldError as error:
             end = "not_ended"
@@ -78,7 +78,7 @@ class DeliveryAcks:
             end = "not_ended"
             raise
         finally:
-            del self._in_hand[command.id]
+            del self._unacked[command.id]
             self.exits[end] += 1
         return reply
 
@@ -86,15 +86,15 @@ class DeliveryAcks:
         """Report all commands in hand as in progress for ever, three times per ack wait."""
         while True:
             await asyncio.sleep(ACK_WAIT_S / 3)
-            for delivery in list(self._in_hand.values()):
+            for delivery in list(self._unacked.values()):
                 with contextlib.suppress(Unavailable):  # reported again on the next connection
                     await self._bus.connection.publish(delivery, IN_PROGRESS)
 
     async def _redelivered(self, command_id: str, delivery: str) -> None:
         """Handle a second delivery of a command in hand: the same message, after a reconnect, or a copy of it."""
         self.exits["redelivered"] += 1
-        if _token(delivery, SEQUENCE) == _token(self._in_hand[command_id], SEQUENCE):
-            self._in_hand[command_id] = delivery
+        if _token(delivery, SEQUENCE) == _token(self._unacked[command_id], SEQUENCE):
+            self._unacked[command_id] = delivery
         else:
             with contextlib.suppress(Unavailable):  # it is redelivered
                 await self._bus.connection.publish(delivery, ACK)

@@ -65,7 +65,7 @@ class PullConsumer:
         self.exits: Counter[str] = Counter()
         self._api = f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
         self._base = f"{bus.connection.options.inbox_prefix}.{new_id()}"
-        self._open = self._in_hand = 0
+        self._open = self._in_progress = 0
         self._full = False
         self._last_message_at = 0.0
         self._tasks = BackgroundTasks()
@@ -109,7 +109,7 @@ class PullConsumer:
         status = headers.get(STATUS)
         if status is None or message.data:
             self._tasks.spawn(self._handle(message))
-            self._in_hand += 1
+            self._in_progress += 1
             self._open -= 1
         elif status != HEARTBEAT_STATUS:  # one request has ended: expired, or refused
             unserved = whole_number(headers.get(UNSERVED, ""))
@@ -119,7 +119,7 @@ class PullConsumer:
 
     async def _issue_if_room(self, pause_s: float = 0.0) -> None:
         """Request one more batch, unless `MOST_AT_ONCE` is reached: the broker keeps the rest for all readers."""
-        self._full = self._full or self._in_hand >= MOST_AT_ONCE
+        self._full = self._full or self._in_progress >= MOST_AT_ONCE
         if self._full:
             return
         await asyncio.sleep(pause_s)
@@ -153,8 +153,8 @@ class PullConsumer:
             log.warning("pull.not_handled", subject=message.subject, reason=error.message)
         finally:
             self.exits[end] += 1
-            self._in_hand -= 1
-            if self._full and self._in_hand <= MOST_AT_ONCE // 2:
+            self._in_progress -= 1
+            if self._full and self._in_progress <= MOST_AT_ONCE // 2:
                 self._full = False
                 await self._issue_if_room()
 

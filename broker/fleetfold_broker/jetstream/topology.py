@@ -15,19 +15,20 @@ import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.jetstream.api_errors import api_error, lacks_room
 from fleetfold_broker.jetstream.consumer_damage import consumer_damage, remedy
 from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.errors import FleetfoldError, InternalError, Unavailable
+from fleetfold_shared.errors import Unavailable
 
-__all__ = ["ACK_WAIT_S", "COMMANDS", "EVENTS", "GIVEN_UP", "MASTERS", "RESULTS", "Topology", "streams"]
+__all__ = ["ABANDONED", "ACK_WAIT_S", "COMMANDS", "EVENTS", "MASTERS", "RESULTS", "Topology", "streams"]
 
 log = structlog.get_logger(__name__)
 
 COMMANDS, RESULTS, EVENTS = "FLEET_CMD", "FLEET_RES", "FLEET_EVT"
-GIVEN_UP = "FLEET_DEAD"
+ABANDONED = "FLEET_DEAD"
 """Stream of the broker's advisories on commands that will not be delivered again."""
 MASTERS = "masters"
 """Durable consumer that all masters share on the results."""
@@ -37,15 +38,13 @@ MOST_QUEUED_PER_NODE = 250_000
 """Room for a hundred thousand commands to a dead node, and for copies sent before it was known to be dead."""
 EVENTS_KEPT_S = 7 * 86_400
 DEDUPLICATED_S = 120
-MOST_GIVEN_UP = 10_000
+MOST_ABANDONED = 10_000
 ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
 NOT_FOUND = 404
-NO_ROOM = {10023, 10028, 10047}
-"""JetStream's err_codes for «insufficient storage» in the server or in the account."""
 UNLIMITED = -1
 MENDED = ("no_ack", "republish", "allow_direct", "discard")
 """Settings that are corrected in an existing stream."""
-SET_AT_START = (*MENDED, "max_bytes")
+SET_AT_START = (*MENDED, "max_bytes", "num_replicas")
 """Settings that a starting master applies; with different settings, the last one to start decides."""
 DELETED_AT_ONCE = 256
 NANO = 1_000_000_000
@@ -81,7 +80,7 @@ class Topology:
         for name in streams(self._bus.subjects, self._limits):
             recreated |= await self._ensure_stream(name)
         recreated |= await self._ensure_consumer(RESULTS, MASTERS, max_ack_pending=20_000)
-        recreated |= await self._ensure_consumer(GIVEN_UP, MASTERS, max_ack_pending=1000)
+        recreated |= await self._ensure_consumer(ABANDONED, MASTERS, max_ack_pending=1000)
         return recreated
 
     async def ensure_node(self, node: str, concurrency: int) -> None:
@@ -196,7 +195,7 @@ class Topology:
         has no limit.
         """
         reply = await self._ask(api, config)
-        if reply.error is not None and reply.error.get("err_code") in NO_ROOM and "max_bytes" in config:
+        if reply.error is not None and lacks_room(reply.error) and "max_bytes" in config:
             remedy = "lower it in [limits], or give the broker more disk; until then it has no limit"
             log.warning("topology.no_room", stream=config["name"], bytes=config["max_bytes"], remedy=remedy)
             self._unlimited.add(config["name"])
@@ -220,11 +219,13 @@ class Topology:
 
 
 def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any]]:
-    """Return the configuration of every stream by name, as JetStream takes it."""
+    """Return the configuration of every stream by name, as JetStream takes it. Consumers have the replicas of their
+    stream.
+    """
     # A full queue refuses new messages: their sender keeps them and retries. Events are a history, whose
     # newest entries matter: there the oldest are dropped.
-    queue = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
-    return {
+    queue: dict[str, Any] = {"retention": "workqueue", "discard": "new", "duplicate_window": DEDUPLICATED_S * NANO}
+    found: dict[str, dict[str, Any]] = {
         COMMANDS: {
             "subjects": [subjects.command()],
             "max_msgs_per_subject": MOST_QUEUED_PER_NODE,
@@ -247,13 +248,14 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
             "discard": "old",
             **_confirmed(subjects.event(), f"{subjects.confirm('{{wildcard(1)}}')}.>"),
         },
-        GIVEN_UP: {
+        ABANDONED: {
             "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],
             "retention": "workqueue",
             "max_age": EVENTS_KEPT_S * NANO,
-            "max_msgs": MOST_GIVEN_UP,
+            "max_msgs": MOST_ABANDONED,
         },
     }
+    return {name: {**config, "num_replicas": limits.replicas} for name, config in found.items()}
 
 
 def _confirmed(source: str, confirmation: str) -> dict[str, Any]:
@@ -274,8 +276,5 @@ def _consumer(stream: str, name: str, **config: Any) -> dict[str, Any]:
 
 
 def _check(what: str, reply: _ApiReply) -> None:
-    if reply.error is None:
-        return
-    text = f"JetStream refused {what}: {reply.error.get('description', reply.error)}{remedy(reply.error)}"
-    error: FleetfoldError = Unavailable(text) if reply.error.get("code") == NOT_FOUND else InternalError(text)
-    raise error
+    if reply.error is not None:
+        raise api_error(what, reply.error, remedy(reply.error))

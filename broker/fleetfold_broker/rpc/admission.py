@@ -18,7 +18,7 @@ from typing import Protocol
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import Overloaded
 
-__all__ = ["OWN", "AdmissionControl", "Place", "Share", "Turns", "begin_waiting", "hold", "may_wait"]
+__all__ = ["OWN", "AdmissionControl", "AdmissionSlot", "QueuedSlots", "SlotQuota", "begin_waiting", "hold", "may_wait"]
 
 OWN = 4
 """Places that each identity has beyond the total, unless its name is not verified."""
@@ -28,8 +28,8 @@ MOST_WAITING_BYTES = 32 * 1024**2
 """
 
 
-class Place(Protocol):
-    """The place that one request holds."""
+class AdmissionSlot(Protocol):
+    """The slot that one request holds."""
 
     def begin_waiting(self) -> None:
         """Give the place up and count as a waiter. Raises `Overloaded` when there are too many waiters."""
@@ -38,10 +38,10 @@ class Place(Protocol):
         """Release the place at the end of the request."""
 
 
-_held: ContextVar[Place | None] = ContextVar("fleetfold_place", default=None)
+_held: ContextVar[AdmissionSlot | None] = ContextVar("fleetfold_place", default=None)
 
 
-def hold(place: Place) -> None:
+def hold(place: AdmissionSlot) -> None:
     """Set the place of the request that the current task serves."""
     _held.set(place)
 
@@ -62,23 +62,23 @@ def may_wait() -> bool:
 
 
 class AdmissionControl:
-    """The places of one service, for working and for waiting requests. Not thread-safe."""
+    """The slots of one service, for working and for waiting requests. Not thread-safe."""
 
     def __init__(self, limits: LimitsConfig | None = None, *, own: int = OWN) -> None:
         limits = limits or LimitsConfig()
-        self.working = Share("under way", limits.requests, limits.requests_per_identity, own)
-        self.waiting = Share("waiting", limits.waiting, limits.waiting_per_identity, own, MOST_WAITING_BYTES)
+        self.working = SlotQuota("under way", limits.requests, limits.requests_per_identity, own)
+        self.waiting = SlotQuota("waiting", limits.waiting, limits.waiting_per_identity, own, MOST_WAITING_BYTES)
 
-    def enter(self, identity: str, size: int = 0) -> Place:
-        """Return a place for a request of `size` bytes. Raises `Overloaded` when the identity, or all together, hold
+    def enter(self, identity: str, size: int = 0) -> AdmissionSlot:
+        """Return a slot for a request of `size` bytes. Raises `Overloaded` when the identity, or all together, hold
         too many.
         """
         self.working.take(identity, size)
-        return _Held(self, identity, size)
+        return _HeldSlot(self, identity, size)
 
 
-class Share:
-    """One kind of place: its limits, and how many places and bytes each identity holds."""
+class SlotQuota:
+    """Limits of one kind of slot, working or waiting, and how many slots and bytes each identity holds."""
 
     def __init__(self, what: str, most: int, most_each: int, own: int, most_bytes: float = math.inf) -> None:
         self._what, self._most, self._most_each, self._own, self._most_bytes = what, most, most_each, own, most_bytes
@@ -87,7 +87,7 @@ class Share:
         self.total = self.total_bytes = 0
 
     def take(self, identity: str, size: int) -> None:
-        """Take a place for `identity`. Raises `Overloaded` when a limit is reached."""
+        """Take a slot for `identity`. Raises `Overloaded` when a limit is reached."""
         mine = self.held[identity]
         if mine >= self._most_each or (mine and self._bytes[identity] + size > self._most_bytes):
             raise self._full(f"{identity!r} has {mine:,} requests {self._what}, the most of one identity")
@@ -96,7 +96,7 @@ class Share:
         self._count(identity, 1, size)
 
     def give_back(self, identity: str, size: int) -> None:
-        """Give back one place of `identity`, with its bytes."""
+        """Give back one slot of `identity`, with its bytes."""
         self._count(identity, -1, -size)
         if not self.held[identity]:
             del self.held[identity], self._bytes[identity]
@@ -111,39 +111,39 @@ class Share:
         return Overloaded(f"{why}; try again in {RETRY_AFTER_S:g} s", retry_after_s=RETRY_AFTER_S)
 
 
-class _Held:
-    """One request's place, working or waiting."""
+class _HeldSlot:
+    """One request's slot, working or waiting."""
 
     def __init__(self, places: AdmissionControl, identity: str, size: int) -> None:
         self._identity, self._size, self._waiting = identity, size, places.waiting
-        self._share: Share | None = places.working
+        self._quota: SlotQuota | None = places.working
 
     def begin_waiting(self) -> None:
-        if self._share is not None and self._share is not self._waiting:
+        if self._quota is not None and self._quota is not self._waiting:
             self._waiting.take(self._identity, self._size)
             self.leave()
-            self._share = self._waiting
+            self._quota = self._waiting
 
     def leave(self) -> None:
-        share, self._share = self._share, None
-        if share is not None:
-            share.give_back(self._identity, self._size)
+        quota, self._quota = self._quota, None
+        if quota is not None:
+            quota.give_back(self._identity, self._size)
 
 
-class Turns:
-    """Places for requests of masters, which are trusted: without a limit on waiting, they queue for a place."""
+class QueuedSlots:
+    """Slots for requests of masters, which are trusted: they queue for a slot, without a limit on waiting."""
 
     def __init__(self, most: int) -> None:
         self._semaphore = asyncio.Semaphore(most)
 
-    async def enter(self) -> Place:
-        """Wait for a place and return it."""
+    async def enter(self) -> AdmissionSlot:
+        """Wait for a slot and return it."""
         await self._semaphore.acquire()
-        return _Turn(self._semaphore)
+        return _QueuedSlot(self._semaphore)
 
 
-class _Turn:
-    """A place taken from `Turns`."""
+class _QueuedSlot:
+    """A slot taken from `QueuedSlots`."""
 
     def __init__(self, semaphore: asyncio.Semaphore) -> None:
         self._semaphore: asyncio.Semaphore | None = semaphore

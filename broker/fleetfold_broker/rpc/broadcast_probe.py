@@ -23,16 +23,16 @@ async def probe(bus: Bus, seals: Seals, verb: str, data: bytes, timeout_s: float
     It waits for the whole time, because nobody knows how many will reply. The broker verifies the names, unless it runs
     without authentication. What a reply says is not read: an error is a sign of life, too.
     """
-    asker, found = new_id(), dict[str, float]()
+    requester, found = new_id(), dict[str, float]()
     began = time.perf_counter()
 
     async def receive(message: Incoming) -> None:
         if len(found) < MOST_FOUND:
             found.setdefault(bus.subjects.token(message.subject, 2), (time.perf_counter() - began) * 1000)
 
-    end = await bus.subscribe(bus.subjects.gather(asker), receive)
+    end = await bus.subscribe(bus.subjects.gather(requester), receive)
     try:
-        subject, headers = bus.subjects.ask(verb), {GATHER: asker, CORRELATION: "1", **deadline(timeout_s)}
+        subject, headers = bus.subjects.ask(verb), {GATHER: requester, CORRELATION: "1", **deadline(timeout_s)}
         await bus.connection.publish(subject, data, headers=seals.sealed_for_all(subject, data, headers))
         await asyncio.sleep(timeout_s)
     finally:

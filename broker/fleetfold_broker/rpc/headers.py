@@ -15,6 +15,7 @@ __all__ = [
     "ERROR",
     "ERROR_CODE",
     "GATHER",
+    "INCARNATION",
     "LAST_PART",
     "LIMIT",
     "MESSAGE_ID",
@@ -35,9 +36,11 @@ __all__ = [
 DEADLINE = "Fleetfold-Deadline-Ms"
 """Milliseconds that remained when the message was sent; an interval, because clocks differ between machines."""
 GATHER = "Fleetfold-Gather"
-"""Id of the asker: the reply goes to `gather.<asker>.<node>`."""
+"""Id of the requester: the reply goes to `gather.<requester>.<node>`."""
 CORRELATION = "Fleetfold-Request"
-"""Number of the asker's round that a reply belongs to."""
+"""Number of the requester's round that a reply belongs to."""
+INCARNATION = "Fleetfold-Incarnation"
+"""Incarnation of the node's process that replies: new at each start."""
 SEAL = "Fleetfold-Seal"
 """Proof that a master sent the message: an HMAC in hex, or for a broadcast an ed25519 signature in base64url."""
 CONFIRM = "Fleetfold-Confirm"

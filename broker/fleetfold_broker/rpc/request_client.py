@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
+from typing import Any
 
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.connection.supervised import SupervisedConnection
 from fleetfold_broker.rpc.headers import ERROR_CODE, STATUS, error_of
-from fleetfold_shared.concurrency import fail_if_open, resolve_if_open
+from fleetfold_shared.concurrency import BackgroundTasks, fail_if_open, resolve_if_open
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 
-__all__ = ["RequestClient"]
+__all__ = ["MEANWHILE_S", "Meanwhile", "RequestClient", "is_no_responders", "run_meanwhile"]
 
 NO_RESPONDERS = "503"
+
+MEANWHILE_S = 0.25
+"""Seconds without a reply after which a request's `Meanwhile` starts."""
+Meanwhile = Callable[[str], Coroutine[Any, Any, None]]
+"""Runs with the reply subject of a request until its reply arrives; see `hedging`."""
 
 
 class RequestClient:
@@ -24,6 +32,8 @@ class RequestClient:
         self._connection = connection
         self._prefix = f"{connection.options.inbox_prefix}.{new_id()}"
         self._open: dict[str, asyncio.Future[Incoming]] = {}
+        self._collecting: dict[str, asyncio.Queue[Incoming]] = {}
+        self._resent: set[str] = set()
         self._numbers = count(1)
         connection.on_down(self._fail_all)
 
@@ -31,31 +41,61 @@ class RequestClient:
         """Subscribe to the inbox."""
         await self._connection.subscribe(f"{self._prefix}.*", self._on_reply)
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None) -> Incoming:
+    async def ask(
+        self, subject: str, data: bytes, timeout_s: float, headers: dict[str, str] | None = None,
+        meanwhile: Meanwhile | None = None,
+    ) -> Incoming:  # fmt: skip
         """Send a request and return the first reply.
 
         Raises `Unavailable` at once when there is no responder or the connection breaks, `DeadlineExceeded` after
         `timeout_s`, or the typed error in the reply.
         """
-        reply = f"{self._prefix}.{next(self._numbers)}"
+        reply = self._next_reply()
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Incoming] = loop.create_future()
         self._open[reply] = future
         timer = loop.call_later(timeout_s, _expire, future, subject, timeout_s)
         try:
             await self._connection.publish(subject, data, reply, headers)
-            return await future
+            with run_meanwhile(meanwhile, reply):
+                return await future
         finally:
             timer.cancel()
             self._open.pop(reply, None)
+            self._resent.discard(reply)
+
+    async def resend(self, subject: str, data: bytes, reply: str, headers: dict[str, str]) -> None:
+        """Send a request again for a reply that is still awaited. From now on, that one of its receivers is gone ends
+        nothing: another may answer."""
+        if reply in self._open:
+            self._resent.add(reply)
+        await self._connection.publish(subject, data, reply, headers)
+
+    @asynccontextmanager
+    async def collect(self, subject: str, data: bytes) -> AsyncIterator[asyncio.Queue[Incoming]]:
+        """Send a request to several servers; within the block, the queue receives their replies."""
+        reply, replies = self._next_reply(), asyncio.Queue[Incoming]()
+        self._collecting[reply] = replies
+        try:
+            await self._connection.publish(subject, data, reply)
+            yield replies
+        finally:
+            del self._collecting[reply]
+
+    def _next_reply(self) -> str:
+        return f"{self._prefix}.{next(self._numbers)}"
 
     async def _on_reply(self, message: Incoming) -> None:
+        if (replies := self._collecting.get(message.subject)) is not None:
+            replies.put_nowait(message)
+            return
         future = self._open.get(message.subject)
         if future is None:
             return
         headers = message.headers or {}
-        if headers.get(STATUS) == NO_RESPONDERS and not message.data:
-            fail_if_open(future, Unavailable("nobody answers there: no responders on the bus"))
+        if is_no_responders(message):
+            if message.subject not in self._resent:
+                fail_if_open(future, Unavailable("nobody answers there: no responders on the bus"))
         elif ERROR_CODE in headers:
             fail_if_open(future, error_of(message))
         else:
@@ -64,6 +104,34 @@ class RequestClient:
     def _fail_all(self) -> None:
         for future in self._open.values():
             fail_if_open(future, Unavailable("the connection to the broker broke before the answer came"))
+
+
+@contextmanager
+def run_meanwhile(meanwhile: Meanwhile | None, reply: str) -> Iterator[Callable[[], None]]:
+    """From `MEANWHILE_S` on, run `meanwhile` for the request of this `reply`, until the end of the block, or until the
+    function that it is given is called."""
+    tasks, begun = BackgroundTasks(), list[asyncio.Task[Any]]()
+
+    def begin() -> None:
+        if meanwhile is not None:
+            begun.append(tasks.spawn(meanwhile(reply)))
+
+    timer = asyncio.get_running_loop().call_later(MEANWHILE_S, begin)
+
+    def stop() -> None:
+        timer.cancel()
+        for task in begun:
+            task.cancel()
+
+    try:
+        yield stop
+    finally:
+        stop()
+
+
+def is_no_responders(message: Incoming) -> bool:
+    """Whether the broker says that nobody has subscribed to the request's subject."""
+    return (message.headers or {}).get(STATUS) == NO_RESPONDERS and not message.data
 
 
 def _expire(future: asyncio.Future[Incoming], subject: str, timeout_s: float) -> None:

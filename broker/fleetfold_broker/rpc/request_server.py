@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.connection.subscription import Incoming
+from fleetfold_broker.connection.subscription import Callback, Incoming
 from fleetfold_broker.limited_log import LimitedLog
-from fleetfold_broker.rpc.admission import AdmissionControl, Place, Turns, hold
+from fleetfold_broker.rpc.admission import AdmissionControl, AdmissionSlot, QueuedSlots, hold
 from fleetfold_broker.rpc.headers import PARTS, error_headers, remaining_s
+from fleetfold_broker.rpc.held_requests import HeldRequests
 from fleetfold_broker.rpc.introspection import EndpointStats, Introspection
 from fleetfold_broker.rpc.pipeline import Call, Handler, Interceptor, compose
 from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies
@@ -39,7 +40,7 @@ from fleetfold_shared.errors import (
 )
 from fleetfold_shared.messages import Message, encode
 
-__all__ = ["Answer", "ReplyTo", "RequestServer", "answer"]
+__all__ = ["CallOutcome", "ReplyTo", "RequestServer", "answer"]
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +53,7 @@ ReplyTo = Callable[[Call], tuple[str, dict[str, str]]]
 """Returns the subject that the reply goes to (empty for none), and the headers it carries there."""
 
 
-class Answer(NamedTuple):
+class CallOutcome(NamedTuple):
     """What a call comes to: headers, the encoded reply (`None` for none), and the error that they carry, if any."""
 
     headers: dict[str, str]
@@ -82,13 +83,15 @@ class RequestServer:
         interceptors: Sequence[Interceptor] = (),
     ) -> None:  # fmt: skip
         self._bus = bus
-        self._turns, self._places = Turns(MOST_AT_ONCE), places or AdmissionControl()
+        self._turns, self._places = QueuedSlots(MOST_AT_ONCE), places or AdmissionControl()
         self._interceptors = interceptors
         self._tasks, self._quiet = BackgroundTasks(), LimitedLog(log)
         self._parts = StreamedReplies(bus)
         self._ends: list[Callable[[], Awaitable[None]]] = []
         self.introspection = Introspection(name, version, description)
         """Service discovery data of this service."""
+        self.held = HeldRequests()
+        """The requests in progress whose subject names their caller."""
 
     async def serve(
         self,
@@ -101,8 +104,8 @@ class RequestServer:
         caller: Callable[[str], str] | None = None,
         reply_to: ReplyTo | None = None,
         places: AdmissionControl | None = None,
-    ) -> None:
-        """Serve `verb` on `subject` in the queue group `queue`.
+    ) -> Callback:
+        """Serve `verb` on `subject` in the queue group `queue`; returns what receives its requests.
 
         `endpoint` is its name in service discovery, by default the verb's with `-` for each dot. `caller` reads the
         identity from the subject; without it replies go to any inbox, for subjects that only masters may publish. With
@@ -117,14 +120,17 @@ class RequestServer:
             if caller and not message.reply.startswith(f"{inbox(who)}."):
                 self._quiet.warning("service.foreign_reply", who, subject=message.subject, reply=message.reply)
                 return
+            if message.reply in self.held:
+                return  # sent again while it is in progress here
             try:
                 place = shared.enter(who, len(message.data)) if caller else None
             except Overloaded as full:
                 await self._refuse(message.reply, full, stats)
             else:
-                self._tasks.spawn(self._handle(message, who, served, place))
+                self._spawn(self._handle(message, who, served, place), message.reply if caller else "")
 
         self._ends.append(await self._bus.subscribe(subject, receive, queue))
+        return receive
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Unsubscribe everything, and finish running requests within `grace_s` seconds."""
@@ -133,6 +139,13 @@ class RequestServer:
         await self._tasks.drain(grace_s)
         await self._parts.stop()
 
+    def _spawn(self, work: Coroutine[Any, Any, None], reply: str) -> None:
+        """Run `work`; with a `reply`, its request is held until the end."""
+        task = self._tasks.spawn(work)
+        if reply:
+            self.held.add(reply)
+            task.add_done_callback(lambda _: self.held.discard(reply))
+
     async def _refuse(self, reply: str, full: Overloaded, stats: EndpointStats) -> None:
         """Reply at once that there is no free place."""
         headers, body = error_headers(full)
@@ -140,7 +153,7 @@ class RequestServer:
         with contextlib.suppress(Unavailable):
             await self._bus.connection.publish(reply, body, headers=headers)
 
-    async def _handle(self, message: Incoming, caller: str, served: _Endpoint, place: Place | None) -> None:
+    async def _handle(self, message: Incoming, caller: str, served: _Endpoint, place: AdmissionSlot | None) -> None:
         call, handler = _call(message, caller, served)
         place = place or await self._turns.enter()
         hold(place)
@@ -155,7 +168,7 @@ class RequestServer:
         if given is not None and subject and given.body is not None:
             await _publish_reply(self._bus, subject, given.body, {**given.headers, **extra})
 
-    async def _served(self, call: Call, handler: Handler, reply: str, served: _Endpoint) -> Answer | None:
+    async def _served(self, call: Call, handler: Handler, reply: str, served: _Endpoint) -> CallOutcome | None:
         """Run the call and count its end. Returns `None` when its caller went away."""
         started = time.perf_counter()
         try:
@@ -183,18 +196,18 @@ class RequestServer:
             if await self._bus.connection.wait_up(RECONNECT_S):
                 await self._bus.connection.publish(reply, body, headers=headers)
 
-    async def _answer(self, call: Call, handler: Handler, reply: str) -> Answer:
+    async def _answer(self, call: Call, handler: Handler, reply: str) -> CallOutcome:
         if PARTS not in call.headers or not call.identity:
             return await answer(handler, call)
 
-        async def work(say: Say) -> Answer:
+        async def work(say: Say) -> CallOutcome:
             return await answer(handler, msgspec.structs.replace(call, say=say))
 
         given, last = await self._parts.answer(reply, work)
         return given._replace(headers={**given.headers, **last})
 
 
-async def answer(handler: Handler, call: Call) -> Answer:
+async def answer(handler: Handler, call: Call) -> CallOutcome:
     """Run `handler` and return what the call comes to. Raises nothing but cancellation and `CallerGone`."""
     try:
         message = await handler(call)
@@ -205,7 +218,7 @@ async def answer(handler: Handler, call: Call) -> Answer:
         log.exception("service.handler_broke", subject=call.subject)
         text = f"{type(defect).__name__} while serving {call.subject}; the log there has the details"
         return _failure(call, InternalError(text))
-    return Answer(call.reply_headers, body)
+    return CallOutcome(call.reply_headers, body)
 
 
 async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str, str]) -> None:
@@ -217,9 +230,9 @@ async def _publish_reply(bus: Bus, subject: str, body: bytes, headers: dict[str,
         await bus.connection.publish(subject, body, headers={**headers, **instead})
 
 
-def _failure(call: Call, error: FleetfoldError) -> Answer:
+def _failure(call: Call, error: FleetfoldError) -> CallOutcome:
     headers, body = error_headers(error)
-    return Answer({**call.reply_headers, **headers}, body, error)
+    return CallOutcome({**call.reply_headers, **headers}, body, error)
 
 
 def _call(message: Incoming, caller: str, served: _Endpoint) -> tuple[Call, Handler]:

@@ -1,7 +1,7 @@
 """Scatter-gather client: one request to many nodes, with their replies as they arrive, each from a verified sender.
 
-Replies arrive on `gather.<asker>.<node>`, received by one permanent subscription. For a node that is not connected the
-server replies («no responders»), so a dead node costs no waiting. A broadcast costs the asker a third of single
+Replies arrive on `gather.<requester>.<node>`, received by one permanent subscription. For a node that is not connected
+the server replies («no responders»), so a dead node costs no waiting. A broadcast costs the requester a third of single
 requests, but does not detect dead nodes; it is used for large fleets.
 """
 
@@ -20,10 +20,11 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.rpc.broadcast_probe import probe
-from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER, STATUS, deadline, error_of
+from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER, INCARNATION, STATUS, deadline, error_of
 from fleetfold_broker.rpc.request_client import NO_RESPONDERS
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
+from fleetfold_shared.verbs.node_requests import PING
 
 __all__ = [
     "BROADCAST_FROM",
@@ -45,7 +46,7 @@ MOST_LATE = 2000
 
 
 class ConnectionLost(Unavailable):
-    """The asker's connection broke: its requests will not be answered, which is no node's fault."""
+    """The requester's connection broke: its requests will not be answered, which is no node's fault."""
 
 
 class ScatterReply(msgspec.Struct, frozen=True):
@@ -66,16 +67,25 @@ OnNode = Callable[[str], None]
 """Called with a node's name."""
 
 
+IsReplaced = Callable[[str, str], bool]
+"""Called with a node and the incarnation in its reply. Returns whether another process has taken the name since."""
+
+
+def _accept(_node: str, _incarnation: str) -> bool:
+    """Default of `IsReplaced`: accept all replies."""
+    return False
+
+
 def _ignore(_node: str) -> None:
     """Default of `OnNode`: do nothing."""
 
 
 class RoundRequest(NamedTuple):
-    """The address of one round: the verb, the round's number, and the asker whose subject the replies go to."""
+    """The address of one round: the verb, the round's number, and the requester whose subject the replies go to."""
 
     verb: str
     number: str
-    asker: str
+    requester: str
 
 
 class ScatterRound:
@@ -90,6 +100,7 @@ class ScatterRound:
         self._on_answer, self._on_late = on_answer, on_late
         self._news = asyncio.Event()
         self._is_over = False
+        self.verb = request.verb
         self.asked: dict[str, float] = {}
         self.answers: dict[str, ScatterReply] = {}
 
@@ -99,7 +110,7 @@ class ScatterRound:
         """
         self.asked |= dict.fromkeys(nodes, time.perf_counter())
         request, subjects, connection = self._request, self._bus.subjects, self._bus.connection
-        headers = {GATHER: request.asker, CORRELATION: request.number, **deadline(timeout_s)}
+        headers = {GATHER: request.requester, CORRELATION: request.number, **deadline(timeout_s)}
         if broadcast and len(nodes) >= BROADCAST_FROM:
             subject = subjects.ask(request.verb)
             await connection.publish(subject, data, headers=self._seals.sealed_for_all(subject, data, headers))
@@ -107,7 +118,7 @@ class ScatterRound:
         for node in nodes:
             subject = subjects.call(node, request.verb)
             sealed = self._seals.sealed(node, subject, data, headers)
-            await connection.publish(subject, data, subjects.gather(request.asker, node), sealed)
+            await connection.publish(subject, data, subjects.gather(request.requester, node), sealed)
 
     async def wait(self, timeout_s: float) -> bool:
         """Wait for a reply for which `on_answer` returned True; returns False when none came within `timeout_s`."""
@@ -152,22 +163,24 @@ class ScatterRound:
 class ScatterClient:
     """Sends requests to many nodes. Uses a bus of its own, so that a flood of replies delays nothing else.
 
-    `on_gone` is called with each node that turns out not to be connected, `on_unexpected` with each node that sent a
-    reply which nobody awaits; it is discarded.
+    `is_replaced` says whose replies are refused. `on_gone` is called with each node that turns out not to be connected,
+    `on_unexpected` with each node that sent a reply which nobody awaits; it is discarded.
     """
 
     def __init__(
-        self, bus: Bus, on_gone: OnNode = _ignore, *, on_unexpected: OnNode = _ignore, seals: Seals = UNSEALED
-    ) -> None:
+        self, bus: Bus, on_gone: OnNode = _ignore, *, on_unexpected: OnNode = _ignore, seals: Seals = UNSEALED,
+        is_replaced: IsReplaced = _accept,
+    ) -> None:  # fmt: skip
         self._bus, self._seals, self._on_gone, self._on_unexpected = bus, seals, on_gone, on_unexpected
-        self._asker = new_id()
+        self._is_replaced = is_replaced
+        self._requester = new_id()
         self._rounds: dict[str, ScatterRound] = {}
         self._late: dict[str, ScatterRound] = {}
         self._numbers = count(1)
 
     async def start(self) -> None:
         """Subscribe to replies."""
-        await self._bus.subscribe(self._bus.subjects.gather(self._asker), self._receive)
+        await self._bus.subscribe(self._bus.subjects.gather(self._requester), self._receive)
         self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:
@@ -194,7 +207,7 @@ class ScatterClient:
         """
         number = str(next(self._numbers))
         round_ = self._rounds[number] = ScatterRound(
-            self._bus, self._seals, RoundRequest(verb, number, self._asker), on_answer, on_late
+            self._bus, self._seals, RoundRequest(verb, number, self._requester), on_answer, on_late
         )
         try:
             yield round_
@@ -213,8 +226,17 @@ class ScatterClient:
         elif (round_ := self._rounds.get(number) or self._late.get(number)) is None or not round_.awaits(node):
             self._on_unexpected(node)
         else:
-            error = error_of(message) if ERROR_CODE in headers else None
-            round_.take(node, message.data, error)
+            round_.take(node, message.data, self._error(node, round_, message))
+
+    def _error(self, node: str, round_: ScatterRound, message: Incoming) -> FleetfoldError | None:
+        """The error in a reply, or for one of a replaced process: nothing that it says is used.
+
+        A pong names its incarnation itself: whoever takes a name must learn of every process that lives under it.
+        """
+        headers = message.headers or {}
+        if round_.verb != PING.name and self._is_replaced(node, headers.get(INCARNATION, "")):
+            return Unavailable(f"node {node!r}: a process answered that another one has replaced; ask again")
+        return error_of(message) if ERROR_CODE in headers else None
 
     def _await_late(self, number: str, round_: ScatterRound) -> None:
         """Receive late replies of the round for `LATE_S`."""

@@ -17,8 +17,8 @@ import msgspec
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.rpc.headers import ERROR_CODE, LAST_PART, PART, PARTS, STATUS, deadline, error_of
-from fleetfold_broker.rpc.request_client import NO_RESPONDERS
+from fleetfold_broker.rpc.headers import ERROR_CODE, LAST_PART, PART, PARTS, deadline, error_of
+from fleetfold_broker.rpc.request_client import Meanwhile, is_no_responders, run_meanwhile
 from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
@@ -93,8 +93,7 @@ class StreamedReplies:
         await self._start
 
     async def _on_caller_gone(self, message: Incoming) -> None:
-        headers = message.headers or {}
-        if headers.get(STATUS) == NO_RESPONDERS and not message.data:
+        if is_no_responders(message):
             working = self._open.pop(message.subject, None)
             if working is not None:
                 working.cancel()
@@ -126,33 +125,36 @@ class _PartSender:
 
 
 async def in_parts(
-    bus: Bus, subject: str, data: bytes, timeout_s: float, silence_s: float
+    bus: Bus, subject: str, data: bytes, timeout_s: float, silence_s: float, meanwhile: Meanwhile | None = None
 ) -> AsyncGenerator[ReplyPart, None]:
-    """Send a request and yield its parts as they arrive; the last is the reply.
+    """Send a request and yield its parts as they arrive; the last is the reply. `meanwhile` runs until the first.
 
     Raises `Unavailable` at once when there is no responder, a part is missing or the connection breaks;
     `DeadlineExceeded` when nothing arrives for `silence_s` or the end does not within `timeout_s`; or the typed error
     in the reply. Closing the iterator cancels the request.
     """
     received: asyncio.Queue[Incoming | FleetfoldError] = asyncio.Queue()
-
-    async def receive(message: Incoming) -> None:
-        received.put_nowait(message)
+    inbox = f"{bus.connection.options.inbox_prefix}.{new_id()}"
 
     def broken() -> None:
         received.put_nowait(Unavailable("the connection to the broker broke before the answer came"))
 
-    inbox = f"{bus.connection.options.inbox_prefix}.{new_id()}"
     bus.connection.on_down(broken)
-    unsubscribe = await bus.connection.subscribe(inbox, receive)
-    try:
-        await bus.connection.publish(subject, data, inbox, {PARTS: "1", **deadline(timeout_s)})
-        async with aclosing(_in_order(received, asyncio.get_running_loop().time() + timeout_s, silence_s)) as parts:
-            async for part in parts:
-                yield part
-    finally:
-        bus.connection.not_on_down(broken)
-        await unsubscribe()
+    with run_meanwhile(meanwhile, inbox) as stop_meanwhile:
+
+        async def receive(message: Incoming) -> None:
+            stop_meanwhile()
+            received.put_nowait(message)
+
+        unsubscribe = await bus.connection.subscribe(inbox, receive)
+        try:
+            await bus.connection.publish(subject, data, inbox, {PARTS: "1", **deadline(timeout_s)})
+            async with aclosing(_in_order(received, asyncio.get_running_loop().time() + timeout_s, silence_s)) as parts:
+                async for part in parts:
+                    yield part
+        finally:
+            bus.connection.not_on_down(broken)
+            await unsubscribe()
 
 
 async def _in_order(
@@ -184,10 +186,9 @@ async def _next(received: asyncio.Queue[Incoming | FleetfoldError], until: float
         raise DeadlineExceeded(f"{what}; allow more, or ask again") from None
     if isinstance(message, FleetfoldError):
         raise message
-    headers = message.headers or {}
-    if headers.get(STATUS) == NO_RESPONDERS and not message.data:
+    if is_no_responders(message):
         raise Unavailable("nobody answers there: no responders on the bus")
-    if ERROR_CODE in headers:
+    if ERROR_CODE in (message.headers or {}):
         raise error_of(message)
     return message
 

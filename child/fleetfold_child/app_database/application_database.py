@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import exc, inspect, text
@@ -22,7 +22,7 @@ from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import CommandResult
 
-__all__ = ["ApplicationDatabase", "CommitRefused", "Work"]
+__all__ = ["ApplicationDatabase", "CommitRefused", "EffectTransaction"]
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class CommitRefused(Exception):
     """The database refused to commit and has rolled back: there is no effect."""
 
 
-class Work:
+class EffectTransaction:
     """One open transaction with the effect and its idempotency row. `answer` is set when the command was decided
     before.
     """
@@ -123,7 +123,7 @@ class ApplicationDatabase:
         await self._engine.dispose()
 
     @contextlib.asynccontextmanager
-    async def transaction(self, command_id: str, limit_s: float) -> AsyncIterator[Work]:
+    async def transaction(self, command_id: str, limit_s: float) -> AsyncIterator[EffectTransaction]:
         """Claim the command in a transaction; without `commit` it is rolled back.
 
         Raises `Unavailable` when the database cannot be reached, or another process is still running the command.
@@ -151,31 +151,28 @@ class ApplicationDatabase:
 
             return await self._reach(decide)
 
-    async def prune(self, older_than_s: float) -> int:
-        """Delete this node's older idempotency rows; return their number. Raises `Unavailable`."""
-        before, total = self._clock.wall() - older_than_s, 0
+    async def forget(self, command_ids: Sequence[str]) -> int:
+        """Delete the idempotency rows of these commands; return their number. Raises `Unavailable`."""
 
-        async def some() -> int:
+        async def delete() -> int:
             await self._ensure_table()
             async with self._engine.begin() as connection:
-                return await idempotency_row.prune(connection, self._node, before)
+                return await idempotency_row.forget(connection, self._node, command_ids)
 
-        while gone := await self._reach(some):
-            total += gone
-        return total
+        return await self._reach(delete)
 
     async def check(self) -> None:
         """Connect, and create the idempotency table if it is missing."""
         await self._reach(self._ensure_table)
 
-    async def _claim(self, opened: contextlib.AsyncExitStack, command_id: str, limit_s: float) -> Work:
+    async def _claim(self, opened: contextlib.AsyncExitStack, command_id: str, limit_s: float) -> EffectTransaction:
         await self._ensure_table()
         connection = await opened.enter_async_context(self._engine.connect())
         if not self._is_sqlite:
             await connection.execute(_END_ZOMBIES, {"ms": str(int((limit_s + ZOMBIE_S) * 1000))})
         claimed = (self._node, command_id)
         answer = await idempotency_row.claim(connection, *claimed, self._clock.wall())
-        return Work(connection, claimed, self._clock, answer)
+        return EffectTransaction(connection, claimed, self._clock, answer)
 
     async def _reach(self, attempt: Callable[[], Awaitable[T]]) -> T:
         try:

@@ -6,7 +6,7 @@ SQLAlchemy is imported only where there are any.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -96,14 +96,18 @@ class Databases:
         answers = [await database.seal(command_id) for database in self._by_name.values()]
         return next((answer for answer in answers if answer is not None and not answer.tombstone), None)
 
-    async def prune(self, older_than_s: float) -> None:
-        """Delete older idempotency rows; a database that is away is pruned another time."""
+    async def forget(self, command_ids: Sequence[str]) -> bool:
+        """Delete the idempotency rows of commands that the ledger is about to forget. Returns False when a database is
+        away.
+        """
         for name, database in self._by_name.items():
             try:
-                if gone := await database.prune(older_than_s):
+                if gone := await database.forget(command_ids):
                     log.info("database.rows_pruned", database=name, count=gone)
             except Unavailable as error:
                 log.warning("database.rows_not_pruned", database=name, reason=error.message)
+                return False
+        return True
 
     async def close(self) -> None:
         """Close all databases."""

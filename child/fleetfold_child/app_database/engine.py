@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_storage.postgresql import PATIENCE, keep_commits
+from fleetfold_storage.postgresql_hosts import with_hosts
 
 __all__ = ["open_engine", "reason"]
 
@@ -49,7 +50,7 @@ def reason(error: BaseException) -> str:
 
 def _checked(field: str, text: str) -> URL:
     try:
-        url = make_url(text)
+        url = make_url(with_hosts(text))
     except (exc.ArgumentError, ValueError):
         raise InvalidInput(
             f"{field}: not a URL; write sqlite:///FILE or postgresql://HOST/NAME", field="databases"

@@ -15,7 +15,7 @@ from fleetfold_shared.ids import key_of
 from fleetfold_shared.messages import Command, CommandResult
 
 if TYPE_CHECKING:
-    from fleetfold_child.app_database.application_database import ApplicationDatabase, Work
+    from fleetfold_child.app_database.application_database import ApplicationDatabase, EffectTransaction
 
 __all__ = ["run_in_external_database"]
 
@@ -25,7 +25,7 @@ async def run_in_external_database(
     command: Command,
     admission: Admission,
     limit_s: float,
-    run: Callable[[Work], Awaitable[CommandResult]],
+    run: Callable[[EffectTransaction], Awaitable[CommandResult]],
 ) -> CommandResult:
     """Return the command's result: the stored one, or that of `run`, whose transaction is committed if it is ok.
 
@@ -54,7 +54,7 @@ def _row_key(command: Command) -> str:
     return command.id if command.compensates is None else key_of(command.id)
 
 
-async def _committed(work: Work, result: CommandResult) -> CommandResult:
+async def _committed(work: EffectTransaction, result: CommandResult) -> CommandResult:
     from fleetfold_child.app_database.application_database import CommitRefused
 
     try:

@@ -7,6 +7,8 @@ compensation claims it too, and leaves a tombstone. The first commit decides for
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 from sqlalchemy import (
     Column,
@@ -27,11 +29,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from fleetfold_shared.messages import CommandResult
 
-__all__ = ["TABLE", "claim", "fill", "metadata", "prune", "tombstone"]
+__all__ = ["TABLE", "claim", "fill", "forget", "metadata", "tombstone"]
 
 TABLE = "fleetfold_done"
 UNFILLED = ""
-PRUNED_AT_ONCE = 1000
 
 metadata = MetaData()
 done = Table(
@@ -51,12 +52,9 @@ _CLAIM: dict[str, Executable] = {
 _THIS = (done.c.node == bindparam("of_node"), done.c.command == bindparam("of_command"))
 _FIND = select(done.c.answer).where(*_THIS)
 _FILL = update(done).where(*_THIS, done.c.answer == UNFILLED).values(answer=bindparam("filled"), at=bindparam("now"))
-_OLD = (
-    select(done.c.command)
-    .where(done.c.node == bindparam("of_node"), done.c.at < bindparam("before"))
-    .limit(PRUNED_AT_ONCE)
+_FORGET = delete(done).where(
+    done.c.node == bindparam("of_node"), done.c.command.in_(bindparam("commands", expanding=True))
 )
-_PRUNE = delete(done).where(done.c.node == bindparam("of_node"), done.c.command.in_(_OLD))
 
 _answers = msgspec.json.Decoder(CommandResult)
 
@@ -80,9 +78,9 @@ async def fill(connection: AsyncConnection, node: str, command_id: str, result: 
         raise RuntimeError("its transaction was ended by the handler; an action only reads and writes")
 
 
-async def prune(connection: AsyncConnection, node: str, before: float) -> int:
-    """Delete up to `PRUNED_AT_ONCE` rows older than `before` (Unix seconds); return their number."""
-    return (await connection.execute(_PRUNE, {"of_node": node, "before": before})).rowcount
+async def forget(connection: AsyncConnection, node: str, command_ids: Sequence[str]) -> int:
+    """Delete the rows of these commands; return their number."""
+    return (await connection.execute(_FORGET, {"of_node": node, "commands": list(command_ids)})).rowcount
 
 
 def tombstone(command_id: str) -> CommandResult:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fleetfold_child.commands.cancellation import by_whom
 from fleetfold_child.commands.exclusive_semaphore import Permit
-from fleetfold_child.commands.progress_reports import Reporter
+from fleetfold_child.commands.progress_reports import ProgressReporter
 from fleetfold_child.ledger.side_effect_log import SideEffectLog
 from fleetfold_shared.concurrency import ends_within, resolve_if_open
 from fleetfold_shared.messages import Command, CommandResult
@@ -43,7 +43,7 @@ class CommandRun:
         "params", "permit", "reporter", "sent_at", "side_effects", "waiting",
     )  # fmt: skip
 
-    def __init__(self, command: Command, sent_at: float, reporter: Reporter) -> None:
+    def __init__(self, command: Command, sent_at: float, reporter: ProgressReporter) -> None:
         self.command, self.sent_at, self.reporter = command, sent_at, reporter
         self.ended: asyncio.Future[CommandResult | None] = asyncio.get_running_loop().create_future()
         self.attempt, self.begun, self.compensation_arrived, self.noted = 1, False, False, False

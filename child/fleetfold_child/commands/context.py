@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
-from fleetfold_child.commands.progress_reports import Reporter
+from fleetfold_child.commands.progress_reports import ProgressReporter
 from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.ledger.side_effect_log import Forward, SideEffectLog
 from fleetfold_shared.errors import NotFound
@@ -66,7 +66,7 @@ class Context:
         collections: Mapping[str, Documents] | None = None,
         action: str = "",
         attempt: int = 1,
-        reporter: Reporter | None = None,
+        reporter: ProgressReporter | None = None,
         session: AsyncSession | None = None,
         forward: Forward | None = None,
         side_effects: SideEffectLog | None = None,
@@ -82,7 +82,7 @@ class Context:
         self._cancelled_by: str | None = None
         self._cancelling: asyncio.Event | None = None
         self.attempt = attempt
-        self._reporter = reporter or Reporter(command_id, None)
+        self._reporter = reporter or ProgressReporter(command_id, None)
         self._tx = tx
         self._db = db
         self._collections = collections or {}

@@ -16,7 +16,7 @@ from fleetfold_child.commands.actions import Actions, AnyAction
 from fleetfold_child.commands.command_run import CommandRun, ScheduledRetry
 from fleetfold_child.commands.context import Documents
 from fleetfold_child.commands.exclusive_semaphore import ExclusiveSemaphore
-from fleetfold_child.commands.progress_reports import Reporter, Reports
+from fleetfold_child.commands.progress_reports import ProgressPublisher, ProgressReporter
 from fleetfold_child.commands.runner import Runner
 from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.ledger.admission import Decision, Plan
@@ -25,7 +25,7 @@ from fleetfold_shared.backoff import Random
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import CancelVerdict, Command, CommandResult
 
-__all__ = ["ExecutionLimits", "Executor", "Stopped"]
+__all__ = ["CancellationResults", "ExecutionLimits", "Executor"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class ExecutionLimits:
     max_lone_crashes: int = 5
 
 
-class Stopped(NamedTuple):
+class CancellationResults(NamedTuple):
     """Verdicts on cancelled commands, and the results of those that ended by it or before."""
 
     verdicts: dict[str, CancelVerdict]
@@ -61,7 +61,7 @@ class Executor:
         node: str,
         collections: Mapping[str, Documents] | None = None,
         limits: ExecutionLimits | None = None,
-        reports: Reports | None = None,
+        reports: ProgressPublisher | None = None,
         randomly: Random = random.random,
         databases: Databases | None = None,
     ) -> None:
@@ -90,7 +90,7 @@ class Executor:
             result = await asyncio.shield(running.ended)
             return result and msgspec.structs.replace(result, attempt=command.attempt, epoch=command.epoch)
         sent_at = asyncio.get_running_loop().time() - age_s
-        run = self._running[command.id] = CommandRun(command, sent_at, Reporter(command.id, self._reports))
+        run = self._running[command.id] = CommandRun(command, sent_at, ProgressReporter(command.id, self._reports))
         result = None
         try:
             said = await self._try(run, self._actions.get(command.action))
@@ -105,7 +105,7 @@ class Executor:
             run.ended.set_result(result)
         return result
 
-    async def cancel(self, ids: Collection[str], by: str) -> Stopped:
+    async def cancel(self, ids: Collection[str], by: str) -> CancellationResults:
         """Stop these commands, on behalf of `by`: running ones are told at once, those not started never will be.
 
         On return this is in the ledger, so they are not started after a crash either. A compensation is not cancelled,
@@ -123,7 +123,7 @@ class Executor:
         for each, run in self._running.items():
             if each in decided and run.command.compensates is None:
                 run.cancel(by, decided=True)
-        return Stopped(
+        return CancellationResults(
             {each: said.verdict for each, said in decided.items() if said.verdict is not None},
             [said.result for each, said in decided.items() if said.result is not None and each not in self._running],
         )

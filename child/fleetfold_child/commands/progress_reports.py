@@ -14,7 +14,7 @@ from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
 from fleetfold_shared.values import check_text
 
-__all__ = ["Reporter", "Reports"]
+__all__ = ["ProgressPublisher", "ProgressReporter"]
 
 APART_S = 0.34
 """Seconds between two reports: three a second, and with the last one, sent at once, never more than four."""
@@ -23,39 +23,39 @@ MOST_NOTE_CHARS = 500
 Say = Callable[[ProgressReport], Awaitable[None]]
 
 
-class Reports:
-    """Sends progress by `say`. No task runs without progress; what cannot be sent now is sent later."""
+class ProgressPublisher:
+    """Publishes progress by `say`. No task runs without progress; what cannot be sent now is sent later."""
 
     def __init__(self, say: Say, clock: Clock | None = None) -> None:
         self._say, self._clock = say, clock or SystemClock()
-        self._news: dict[str, Reporter] = {}
+        self._news: dict[str, ProgressReporter] = {}
         self._tasks = BackgroundTasks()
         self._stopped = self._sending = False
 
-    def of(self, command_id: str) -> Reporter:
+    def of(self, command_id: str) -> ProgressReporter:
         """Return a reporter for one command."""
-        return Reporter(command_id, self)
+        return ProgressReporter(command_id, self)
 
     async def stop(self) -> None:
         """Stop sending."""
         self._stopped = True
         await self._tasks.cancel()
 
-    def heard(self, reporter: Reporter) -> None:
+    def heard(self, reporter: ProgressReporter) -> None:
         """Schedule a report of new progress."""
         self._news[reporter.command_id] = reporter
         if not self._sending and not self._stopped:
             self._sending = True
             self._tasks.spawn(self._send_all())
 
-    async def send(self, reporter: Reporter) -> None:
+    async def send(self, reporter: ProgressReporter) -> None:
         """Send the latest progress, unless it was sent already. Raises `Unavailable` without a connection."""
         latest = reporter.latest
         if latest is not None and latest is not reporter.sent:
             await self._say(ProgressReport(id=reporter.command_id, progress=latest))
             reporter.sent = latest
 
-    def forget(self, reporter: Reporter) -> None:
+    def forget(self, reporter: ProgressReporter) -> None:
         """Drop the reporter of a command that has ended."""
         self._news.pop(reporter.command_id, None)
 
@@ -74,7 +74,7 @@ class Reports:
             self._sending = False  # in the same iteration of the loop as the last check
 
 
-class Reporter:
+class ProgressReporter:
     """Progress of one command over all of its tries. `report` may be called in any thread.
 
     `heard_at` is the time of its last sign of life, by `time.monotonic`.
@@ -82,7 +82,7 @@ class Reporter:
 
     __slots__ = ("_loop", "_reports", "announced", "attempt", "command_id", "ended", "heard_at", "latest", "sent")
 
-    def __init__(self, command_id: str, reports: Reports | None) -> None:
+    def __init__(self, command_id: str, reports: ProgressPublisher | None) -> None:
         self.command_id, self._reports = command_id, reports
         self._loop = None if reports is None else asyncio.get_running_loop()
         self.attempt, self.heard_at = 1, time.monotonic()

@@ -34,7 +34,7 @@ from fleetfold_shared.exception_text import exception_text, named_text
 from fleetfold_shared.messages import Command, CommandResult
 
 if TYPE_CHECKING:
-    from fleetfold_child.app_database.application_database import ApplicationDatabase, Work
+    from fleetfold_child.app_database.application_database import ApplicationDatabase, EffectTransaction
 
 __all__ = ["Runner"]
 
@@ -42,7 +42,7 @@ _NOT_COMMITTED = frozenset({"unavailable", "Unavailable", "CommitRefused"})
 """Names in a retry policy of a transaction that the application's database did not commit."""
 
 
-class _CannotTellError(Exception):
+class _UncertainEffectError(Exception):
     """The check of a `once` action failed, so it is unknown whether it had an effect."""
 
 
@@ -151,7 +151,7 @@ class Runner:
         began, ended = time.perf_counter(), CommandOutcome("failed", names=_NOT_COMMITTED)
         run.side_effects = self._durable_log(command, admission)
 
-        async def handle(work: Work) -> CommandResult:
+        async def handle(work: EffectTransaction) -> CommandResult:
             nonlocal ended
             ended = await self._end(action, command, admission, run, tx=work)
             return result_of(command, admission, run, ended, began)
@@ -221,7 +221,7 @@ class Runner:
         except Refused as refusal:
             # an earlier start may have done something before it was interrupted, which this one does not know of
             return CommandOutcome("failed", error=exception_text(refusal), refused=context.starts == 1)
-        except _CannotTellError as error:
+        except _UncertainEffectError as error:
             return CommandOutcome("unknown", error=str(error))
         except BaseException as error:  # an application's code may raise anything
             if is_from_outside(error, task):
@@ -249,6 +249,6 @@ async def _check(action: AnyAction, context: Context, params: dict[str, Any]) ->
         if is_from_outside(error, asyncio.current_task()):
             raise
         if action.info.kind == "once":
-            raise _CannotTellError(f"it was interrupted, and its check failed: {named_text(error)}") from error
+            raise _UncertainEffectError(f"it was interrupted, and its check failed: {named_text(error)}") from error
         context.log.warning("the check failed, so the action runs again", error=named_text(error))
         return None

@@ -4,7 +4,7 @@ Every request uses a secret that was on disk before. So a process that dies at a
 same secret, and gets the reply it has missed:
 
     joining     a join token, and the claim it is used with; until the credentials are here
-    petition    what a node without a token asks with; until it is approved
+    petition    the credential of a join request; until an operator approves it
     pair        the access and the refresh token
     attempt     what their successors are asked for with; until these are here
 """
@@ -24,7 +24,7 @@ from fleetfold_shared.credentials import Credential, new_secret
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import Capability, Tokens
 
-__all__ = ["FILE", "CredentialStore", "Joining", "Pair"]
+__all__ = ["FILE", "CredentialStore", "PendingJoin", "TokenPair"]
 
 log = structlog.get_logger(__name__)
 
@@ -38,14 +38,14 @@ class _Secrets(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return f"<{type(self).__name__}>"
 
 
-class Joining(_Secrets, frozen=True):
+class PendingJoin(_Secrets, frozen=True):
     """A join token that may be spent: with the same claim its reply can be requested once more."""
 
     token: str
     claim: str
 
 
-class Pair(_Secrets, frozen=True):
+class TokenPair(_Secrets, frozen=True):
     """Tokens of a node. `expires_at` is the end of the access token in Unix seconds by this machine's clock,
     `lifetime_s` its validity in seconds on arrival.
     """
@@ -57,13 +57,13 @@ class Pair(_Secrets, frozen=True):
     expires_at: float
 
 
-class _Contents(_Secrets, frozen=True):
+class _FileContents(_Secrets, frozen=True):
     """Contents of the file."""
 
     node: str
-    joining: Joining | None = None
-    petition: str | None = None
-    pair: Pair | None = None
+    joining: PendingJoin | None = None
+    join_request: str | None = msgspec.field(default=None, name="petition")
+    pair: TokenPair | None = None
     attempt: str | None = None
 
 
@@ -73,7 +73,7 @@ class CredentialStore:
     The directory belongs to one process, which holds its lock.
     """
 
-    def __init__(self, path: Path, contents: _Contents, clock: Clock) -> None:
+    def __init__(self, path: Path, contents: _FileContents, clock: Clock) -> None:
         self._path, self._contents, self._clock = path, contents, clock
         self._ends = clock.monotonic() + _remaining_s(contents.pair, clock)
 
@@ -87,12 +87,12 @@ class CredentialStore:
         return cls(path, _read(path, name), clock or SystemClock())
 
     @property
-    def pair(self) -> Pair | None:
+    def pair(self) -> TokenPair | None:
         """The tokens; `None` for a node that is not enrolled."""
         return self._contents.pair
 
     @property
-    def joining(self) -> Joining | None:
+    def joining(self) -> PendingJoin | None:
         """A join token that was used without a reply."""
         return self._contents.joining
 
@@ -104,21 +104,21 @@ class CredentialStore:
         """
         return max(0.0, self._ends - self._clock.monotonic())
 
-    async def join(self, token: str) -> Joining:
+    async def join(self, token: str) -> PendingJoin:
         """Return `token` with its claim, which is the same each time and stored before this returns."""
         joining = self._contents.joining
         if joining is None or joining.token != token:
-            joining = Joining(token=token, claim=new_secret())
+            joining = PendingJoin(token=token, claim=new_secret())
             await self._write(msgspec.structs.replace(self._contents, joining=joining))
         return joining
 
-    async def petition(self) -> Credential:
+    async def join_request(self) -> Credential:
         """Return the credential of the join request, which is the same each time and stored before this returns."""
-        if self._contents.petition is None:
-            asking = Credential.mint("petition", self._contents.node).text
-            await self._write(msgspec.structs.replace(self._contents, petition=asking))
-        assert self._contents.petition is not None
-        return Credential.parse(self._contents.petition)
+        if self._contents.join_request is None:
+            minted = Credential.mint("join_request", self._contents.node).text
+            await self._write(msgspec.structs.replace(self._contents, join_request=minted))
+        assert self._contents.join_request is not None
+        return Credential.parse(self._contents.join_request)
 
     async def attempt(self) -> str:
         """Return the secret of the renewal, which is the same until it succeeds and stored before this returns.
@@ -132,16 +132,16 @@ class CredentialStore:
 
     async def keep(self, tokens: Tokens) -> None:
         """Replace the tokens, and delete the secrets of their request."""
-        pair = Pair(
+        pair = TokenPair(
             access=tokens.access, refresh=tokens.refresh,
             capabilities=frozenset(tokens.capabilities), lifetime_s=tokens.access_expires_s,
             expires_at=self._clock.wall() + tokens.access_expires_s,
         )  # fmt: skip
         ends = self._clock.monotonic() + tokens.access_expires_s
-        await self._write(_Contents(node=self._contents.node, pair=pair))
+        await self._write(_FileContents(node=self._contents.node, pair=pair))
         self._ends = ends
 
-    async def _write(self, contents: _Contents) -> None:
+    async def _write(self, contents: _FileContents) -> None:
         try:
             await asyncio.to_thread(secret_file.replace, self._path, msgspec.json.encode(contents))
         except OSError as error:
@@ -151,17 +151,17 @@ class CredentialStore:
         self._contents = contents
 
 
-def _read(path: Path, name: str) -> _Contents:
+def _read(path: Path, name: str) -> _FileContents:
     try:
         secret_file.check_owner(path)
     except FileNotFoundError:
-        return _Contents(node=name)
+        return _FileContents(node=name)
     try:
-        contents = msgspec.json.decode(path.read_bytes(), type=_Contents)
-        if contents.petition is not None:
-            Credential.parse(contents.petition)
+        contents = msgspec.json.decode(path.read_bytes(), type=_FileContents)
+        if contents.join_request is not None:
+            Credential.parse(contents.join_request)
     except FileNotFoundError:
-        return _Contents(node=name)
+        return _FileContents(node=name)
     except OSError as error:
         raise InvalidInput(f"credentials: {path} cannot be read: {error.strerror}", field="credentials") from None
     except (msgspec.MsgspecError, UnicodeDecodeError, InvalidInput):
@@ -186,6 +186,6 @@ def _tighten(path: Path) -> None:
             path.chmod(secret_file.FILE_MODE)
 
 
-def _remaining_s(pair: Pair | None, clock: Clock) -> float:
+def _remaining_s(pair: TokenPair | None, clock: Clock) -> float:
     """Return the remaining seconds after a restart, by this machine's clock; setting it back does not extend them."""
     return 0.0 if pair is None else min(pair.expires_at - clock.wall(), pair.lifetime_s)

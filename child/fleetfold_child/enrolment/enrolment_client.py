@@ -14,23 +14,23 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import Unauthenticated
 from fleetfold_shared.messages import Message
 
-__all__ = ["Ask", "BusEnrolmentClient", "EnrolmentClient", "requests_over"]
+__all__ = ["BusEnrolmentClient", "EnrolmentClient", "JoinCall", "requests_over"]
 
 ANSWER_S = 5.0
 
 T = TypeVar("T", bound=Message)
 
 
-class Ask(Protocol):
+class JoinCall(Protocol):
     """One request of `fleet.join.<name>`: `await ask("refresh", Refresh(...), Tokens)`. Raises the master's error."""
 
     async def __call__(self, verb: str, message: Message, kind: type[T], /) -> T: ...
 
 
 class EnrolmentClient(Protocol):
-    """Connects with a join, refresh or petition token, which allows one kind of request."""
+    """Connects with a join, refresh or join-request token, which allows one kind of request."""
 
-    def enter(self, credential: str) -> AbstractAsyncContextManager[Ask]: ...
+    def enter(self, credential: str) -> AbstractAsyncContextManager[JoinCall]: ...
 
 
 class BusEnrolmentClient:
@@ -45,7 +45,7 @@ class BusEnrolmentClient:
         self._url, self._name, self._subjects, self._tls = url, name, subjects, tls
 
     @asynccontextmanager
-    async def enter(self, credential: str) -> AsyncIterator[Ask]:
+    async def enter(self, credential: str) -> AsyncIterator[JoinCall]:
         presented = salted(credential)
         options = ConnectionOptions(
             url=self._url, caller=self._name, inbox=narrow_inbox(self._name, presented),
@@ -55,7 +55,7 @@ class BusEnrolmentClient:
             yield requests_over(bus)
 
 
-def requests_over(bus: Bus) -> Ask:
+def requests_over(bus: Bus) -> JoinCall:
     """Return a function that sends requests over an open connection."""
 
     async def ask(verb: str, message: Message, kind: type[T], /) -> T:

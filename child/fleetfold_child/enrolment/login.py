@@ -74,7 +74,7 @@ async def _enrol(
     if token is not None:
         await membership.enrol(token)
     elif not await _retry_enrolment(membership):
-        invited = await wait_for_master(invite, WAITING) or await membership.petition(description, invite)
+        invited = await wait_for_master(invite, WAITING) or await membership.request_to_join(description, invite)
         if invited is not None:
             await membership.enrol(invited)
 

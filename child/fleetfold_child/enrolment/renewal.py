@@ -11,8 +11,8 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
-from fleetfold_child.enrolment.credential_store import CredentialStore, Pair
-from fleetfold_child.enrolment.enrolment_client import Ask, EnrolmentClient
+from fleetfold_child.enrolment.credential_store import CredentialStore, TokenPair
+from fleetfold_child.enrolment.enrolment_client import EnrolmentClient, JoinCall
 from fleetfold_child.enrolment.master_retry import deliver_lost_cancellation, wait_for_master
 from fleetfold_shared.backoff import HALF, Backoff, Jitter
 from fleetfold_shared.clock import Clock, SystemClock
@@ -22,9 +22,9 @@ from fleetfold_shared.messages import (
     CAPABILITIES,
     Capability,
     Enrol,
+    JoinRequest,
+    JoinRequestReply,
     NodeDescription,
-    Petition,
-    Petitioned,
     Refresh,
     Tokens,
 )  # fmt: skip
@@ -121,23 +121,23 @@ class CredentialRenewal:
         await self._keep(tokens)
         log.info("node.enrolled", capabilities=sorted(tokens.capabilities))
 
-    async def petition(self, description: NodeDescription, invite: Invite) -> str | None:
+    async def request_to_join(self, description: NodeDescription, invite: Invite) -> str | None:
         """Request approval without a token, until an operator approves it, or until `invite`, called before each
         attempt, returns a join token, which is returned. Waits for a master. Raises `Unauthenticated` where this is not
         allowed.
         """
-        asking = await self._store.petition()
-        petition = Petition(claim=asking.secret, description=description)
-        logged = False
+        credential = await self._store.join_request()
+        request = JoinRequest(claim=credential.secret, description=description)
+        logged, shown = False, fingerprint(credential.secret)
 
         async def attempt() -> Tokens | str:
             nonlocal logged
             if (invited := await invite()) is not None:
                 return invited
-            async with self._client.enter(asking.text) as ask:
-                while (answer := await ask("petition", petition, Petitioned)).tokens is None:
+            async with self._client.enter(credential.text) as ask:
+                while (answer := await ask("request", request, JoinRequestReply)).tokens is None:
                     if not logged:
-                        log.warning("node.awaiting_approval", node=self._name, fingerprint=fingerprint(asking.secret))
+                        log.warning("node.awaiting_approval", node=self._name, fingerprint=shown)
                     logged = True
                     await self._clock.sleep(POLL.apply(answer.retry_after_s))
                     if (invited := await invite()) is not None:
@@ -160,7 +160,7 @@ class CredentialRenewal:
         log.info("node.approved", capabilities=sorted(tokens.capabilities))
         return None
 
-    async def keep_renewed(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+    async def keep_renewed(self, ask: JoinCall, reconnect: Callable[[], Awaitable[None]]) -> None:
         """Renew for ever: request new tokens over the present connection, then `reconnect` with them,
         make-before-break.
 
@@ -182,13 +182,13 @@ class CredentialRenewal:
         early_s = max(lifetime_s * (1 - place), min(MARGIN_S, lifetime_s / 2))
         return max(0.0, self._store.remaining_s - early_s)
 
-    async def _renew_and_show(self, ask: Ask, reconnect: Callable[[], Awaitable[None]]) -> None:
+    async def _renew_and_show(self, ask: JoinCall, reconnect: Callable[[], Awaitable[None]]) -> None:
         pair = self._store.pair
         assert pair is not None
         await wait_for_master(lambda: self._renew(pair, nullcontext(ask)), "node.renewal_delayed", self._clock)
         await wait_for_master(reconnect, "node.reconnect_delayed", self._clock)
 
-    async def _renew(self, pair: Pair, way: AbstractAsyncContextManager[Ask]) -> None:
+    async def _renew(self, pair: TokenPair, way: AbstractAsyncContextManager[JoinCall]) -> None:
         """Exchange `pair` for new tokens, unless that was done meanwhile."""
         async with self._renewal_lock:
             if self._store.pair is not pair:

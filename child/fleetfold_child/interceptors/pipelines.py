@@ -14,7 +14,6 @@ from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.interceptors.ledger_requirement import RequireLedger
 from fleetfold_child.interceptors.request_decoding import decode_request
 from fleetfold_child.interceptors.result_publication import PublishResult
-from fleetfold_child.node.health import Health
 from fleetfold_shared.messages import Message
 
 __all__ = ["command_pipeline", "request_interceptors"]
@@ -36,7 +35,7 @@ def request_interceptors(seals: SealCheck) -> list[Interceptor]:
 
 
 def command_pipeline(
-    seals: SealCheck, acks: DeliveryAcks, results: ResultPublisher, health: Health, executor: Executor
+    seals: SealCheck, acks: DeliveryAcks, results: ResultPublisher, ledger: RequireLedger, executor: Executor
 ) -> Handler:
     """Return the pipeline of commands, from their delivery to their run.
 
@@ -56,6 +55,6 @@ def command_pipeline(
         decode_command,
         acks.hold,
         PublishResult(results),  # before the ack: a result that is not stored must be made again
-        RequireLedger(health),
+        ledger,
     )
     return compose(interceptors, run)

@@ -6,9 +6,11 @@ may live in the same file; the ledger's begin with `fleetfold_`.
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +20,28 @@ import structlog
 from fleetfold_child.commands import cancellation
 from fleetfold_child.commands.cancellation import Cancellation
 from fleetfold_child.ledger import admission as rules
-from fleetfold_child.ledger import cancellations, compensation, side_effect_log, unsent_results
+from fleetfold_child.ledger import (
+    cancellations,
+    compensation,
+    confirmations,
+    ledger_mark,
+    side_effect_log,
+    unsent_results,
+)
 from fleetfold_child.ledger import ledger_results as results
 from fleetfold_child.ledger import ledger_schema as schema
 from fleetfold_child.ledger.admission import Admission, Decision, Plan
 from fleetfold_child.ledger.contradiction import denies
 from fleetfold_child.ledger.ledger_check import check_ledger
 from fleetfold_child.ledger.ledger_schema import LedgerRow
+from fleetfold_child.ledger.ledger_upgrade import forget_copies, prepare_upgrade
 from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer, unusable
 from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_child.ledger.side_effect_log import log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import ActionKind, Command, CommandResult
+from fleetfold_shared.messages import ActionKind, Command, CommandResult, LedgerMark
 from fleetfold_storage.sqlite_file import check_pages, is_damage
 from fleetfold_storage.vacuum import free_some
 
@@ -40,6 +50,14 @@ __all__ = ["Ledger", "check_retention"]
 log = structlog.get_logger(__name__)
 
 _SUSPECT_AFTER_CRASHES = 2
+
+Forget = Callable[[Sequence[str]], Awaitable[bool]]
+"""Deletes what else is kept of these commands. Returns False when it cannot now, so that they stay in the ledger."""
+
+
+async def _forget_nothing_else(_command_ids: Sequence[str]) -> bool:
+    """Default of `Forget`: nothing else is kept."""
+    return True
 
 
 def check_retention(days: float) -> float:
@@ -70,6 +88,7 @@ class Ledger:
         `incarnation` identifies this process in the rows. All pages are checked. Raises `DamagedDatabase` when the file
         is damaged or no database, `Conflict` when it is a newer fleetfold's.
         """
+        await asyncio.to_thread(prepare_upgrade, path)
         file = NodeFile(path)
         writer = open_writer(file)
 
@@ -202,16 +221,42 @@ class Ledger:
         """Record that the broker has stored these commands' results."""
         await self._writer.run(lambda connection: results.mark_published(connection, command_ids))
 
-    async def prune(self, older_than_s: float) -> int:
-        """Delete commands that ended and were published longer ago; return their number.
+    async def mark(self) -> LedgerMark:
+        """Return the ledger's generation and its present height."""
+        return await self._writer.run(ledger_mark.read)
 
-        A command that arrives again after that runs again, so keep them longer than any master re-sends.
+    async def outcomes(self, ids: Iterable[str]) -> dict[str, str]:
+        """Return the outcomes of those of the commands that the ledger has, empty for unfinished ones."""
+
+        def look(connection: sqlite3.Connection) -> dict[str, str]:
+            rows = [row for each in ids if (row := schema.find(connection, each)) is not None]
+            return {row.id: row.outcome or "" for row in rows}
+
+        return await self._writer.run(look)
+
+    async def unconfirmed(self, after: str = "") -> list[str]:
+        """Return up to 1,000 ended commands that are not confirmed, by id, from the one behind `after`."""
+        return await self._writer.run(lambda connection: confirmations.find_unconfirmed(connection, after))
+
+    async def confirm(self, *command_ids: str) -> None:
+        """Record that the masters have settled these commands for good, so that they may be forgotten."""
+        await self._writer.run(lambda connection: confirmations.confirm(connection, command_ids))
+
+    async def prune(self, older_than_s: float, first: Forget = _forget_nothing_else) -> int:
+        """Delete confirmed commands that ended longer ago; return their number.
+
+        `first` is awaited with each batch of ids before it is deleted. A command that arrives again after that runs
+        again, so keep them longer than any queue.
         """
         before = self._clock.wall() - older_than_s
         total = 0
-        while gone := await self._writer.run(lambda connection: results.prune(connection, before)):
-            total += gone
+        while ids := await self._writer.run(lambda connection: confirmations.find_forgettable(connection, before)):
+            if not await first(ids):
+                break
+            await self._writer.run(partial(confirmations.forget, command_ids=ids))
+            total += len(ids)
         await self._writer.run(cancellations.forget_ended)
+        await asyncio.to_thread(forget_copies, self.path, self._clock.wall())
         return total
 
     async def vacuum(self) -> None:

@@ -1,4 +1,4 @@
-"""Results in the ledger: those to publish, and those to delete. Runs in the writer's thread."""
+"""Results in the ledger that are to be published. Runs in the writer's thread."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from collections.abc import Iterable
 from fleetfold_child.ledger.ledger_schema import decode_answer
 from fleetfold_shared.messages import CommandResult
 
-__all__ = ["mark_published", "prune", "unpublished"]
-
-_PRUNED_AT_ONCE = 1000
+__all__ = ["mark_published", "unpublished"]
 
 
 def unpublished(connection: sqlite3.Connection, limit: int) -> list[CommandResult]:
@@ -29,12 +27,3 @@ def mark_published(connection: sqlite3.Connection, command_ids: Iterable[str]) -
         "UPDATE fleetfold_command SET published = 1 WHERE id = ? AND published = 0",
         [(command_id,) for command_id in command_ids],
     )
-
-
-def prune(connection: sqlite3.Connection, before: float) -> int:
-    """Delete up to a thousand published commands that ended before that Unix second; return their number."""
-    return connection.execute(
-        "DELETE FROM fleetfold_command WHERE id IN (SELECT id FROM fleetfold_command"
-        " WHERE published = 1 AND finished_at IS NOT NULL AND finished_at < ? LIMIT ?)",
-        (before, _PRUNED_AT_ONCE),
-    ).rowcount

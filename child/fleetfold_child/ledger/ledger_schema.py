@@ -7,18 +7,18 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child.ledger import cancellations, side_effect_log, unsent_results
-from fleetfold_shared.errors import Conflict
+from fleetfold_child.ledger import cancellations, confirmations, ledger_mark, side_effect_log, unsent_results
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
-    "LedgerRow", "State", "begin", "create", "decode_answer", "find", "find_crashed", "find_other_compensation",
-    "forget", "insert_done", "leave", "recover", "release", "store_result",
+    "VERSION", "LedgerRow", "State", "begin", "create", "decode_answer", "find", "find_crashed",
+    "find_other_compensation", "forget", "insert_done", "leave", "recover", "release", "store_result",
 ]  # fmt: skip
 
 State = Literal["running", "done", "tombstone"]
 
-_VERSION = 1
+VERSION = 2
+"""Version of the schema. It rises only with a new series of fleetfold, so that within one a node may go back."""
 _TABLES = (
     "CREATE TABLE IF NOT EXISTS fleetfold_schema (version INTEGER NOT NULL)",
     """
@@ -43,10 +43,16 @@ _TABLES = (
         admitted_at REAL NOT NULL,
         finished_at REAL,
         caller TEXT NOT NULL DEFAULT '',
-        role TEXT NOT NULL DEFAULT ''
+        role TEXT NOT NULL DEFAULT '',
+        confirmed INTEGER NOT NULL DEFAULT 0
     )
     """,
     cancellations.TABLE,
+    *side_effect_log.TABLES,
+    *unsent_results.TABLES,
+    *ledger_mark.TABLES,
+)
+_INDEXES = (
     """
     CREATE INDEX IF NOT EXISTS fleetfold_command_compensates ON fleetfold_command (compensates)
         WHERE compensates IS NOT NULL
@@ -56,12 +62,8 @@ _TABLES = (
     CREATE INDEX IF NOT EXISTS fleetfold_command_unpublished ON fleetfold_command (finished_at)
         WHERE published = 0 AND finished_at IS NOT NULL
     """,
-    """
-    CREATE INDEX IF NOT EXISTS fleetfold_command_published ON fleetfold_command (finished_at)
-        WHERE published = 1 AND finished_at IS NOT NULL
-    """,
-    *side_effect_log.TABLES,
-    *unsent_results.TABLES,
+    "DROP INDEX IF EXISTS fleetfold_command_published",
+    *confirmations.INDEXES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
@@ -126,23 +128,30 @@ def decode_answer(answer: str) -> CommandResult:
 
 
 def create(connection: sqlite3.Connection) -> None:
-    """Create missing tables. Raises `Conflict` if a newer fleetfold has written them."""
+    """Create missing tables, and bring those of an earlier version up to date: see `ledger_upgrade`."""
     for statement in _TABLES:
         connection.execute(statement)
     _add_columns(connection)
+    for statement in _INDEXES:
+        connection.execute(statement)
+    ledger_mark.create(connection)
     found = connection.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0]
     if found is None:
-        connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (_VERSION,))
-    elif found > _VERSION:
-        raise Conflict(f"node.db: written by a newer fleetfold (schema {found}, this one knows {_VERSION}); upgrade")
+        connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (VERSION,))
+    elif found < VERSION:
+        connection.execute("UPDATE fleetfold_schema SET version = ?", (VERSION,))
 
 
 def _add_columns(connection: sqlite3.Connection) -> None:
     """Add columns that files of an earlier version lack."""
     there = {row[1] for row in connection.execute("PRAGMA table_info(fleetfold_command)")}
-    for name in ("caller", "role"):
+    for name, kind in (
+        ("caller", "TEXT NOT NULL DEFAULT ''"),
+        ("role", "TEXT NOT NULL DEFAULT ''"),
+        ("confirmed", "INTEGER NOT NULL DEFAULT 0"),
+    ):
         if name not in there:
-            connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} TEXT NOT NULL DEFAULT ''")
+            connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} {kind}")
 
 
 def recover(connection: sqlite3.Connection) -> None:

@@ -21,6 +21,8 @@ from fleetfold_shared.messages import (
     Capability,
     Held,
     HoldsAsk,
+    LedgerAsk,
+    LedgerVerdicts,
     Message,
     NodeAnswer,
     NodeAuditAsk,
@@ -46,6 +48,7 @@ from fleetfold_shared.verbs.node_requests import (
     FIGURES,
     HOLDS,
     JOIN_AGAIN,
+    LEDGER,
     PING,
     SEARCH,
     STANDING,
@@ -65,7 +68,7 @@ Takes = TypeVar("Takes", bound=Message)
 Gives = TypeVar("Gives", bound=Message | None)
 
 
-class Daemon(Protocol):
+class NodeOperations(Protocol):
     """The part of the node that the handlers use."""
 
     @property
@@ -82,6 +85,7 @@ class Daemon(Protocol):
     def failing(self) -> dict[str, str]: ...
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
+    async def verdicts(self, ids: Several[str]) -> LedgerVerdicts: ...
     def supersede(self, incarnation: str) -> None: ...
     def suspect(self, part: NodePart) -> None: ...
     def apply_standing(self, standing: Standing) -> None: ...
@@ -92,7 +96,11 @@ class Handlers:
     """The handlers of one node."""
 
     def __init__(
-        self, incarnation: str, collections: Mapping[str, Collection], daemon: Daemon, answerer: Answerer | None = None
+        self,
+        incarnation: str,
+        collections: Mapping[str, Collection],
+        daemon: NodeOperations,
+        answerer: Answerer | None = None,
     ) -> None:
         self._incarnation, self._collections, self._daemon = incarnation, collections, daemon
         self._answerer = answerer
@@ -108,6 +116,7 @@ class Handlers:
             _row(FIGURES, self._figures),
             _row(AUDIT, self._audit),
             _row(HOLDS, self._holds),
+            _row(LEDGER, self._ledger),
             _row(SUPERSEDED, self._superseded),
             _row(JOIN_AGAIN, self._join_again),
             _row(STANDING, self._standing),
@@ -154,6 +163,9 @@ class Handlers:
     async def _holds(self, ask: HoldsAsk, _call: Call) -> Held:
         collection = self._collections.get(ask.collection)
         return Held(ids=[] if collection is None else sorted(await collection.existing(ask.ids)))
+
+    async def _ledger(self, ask: LedgerAsk, _call: Call) -> LedgerVerdicts:
+        return await self._daemon.verdicts(ask.ids)
 
     async def _superseded(self, news: Superseded, _call: Call) -> None:
         self._daemon.supersede(news.incarnation)

@@ -10,11 +10,12 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_shared.backoff import Jitter
+from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import Heartbeat, Joined, NodeDescription, NodeState, Problem, Standing
+from fleetfold_shared.messages import Heartbeat, Joined, LedgerMark, NodeDescription, NodeState, Problem, Standing
 
-__all__ = ["Heartbeats", "Vitals"]
+__all__ = ["HeartbeatContents", "Heartbeats"]
 
 log = structlog.get_logger(__name__)
 
@@ -24,19 +25,22 @@ CHANGES_APART_S = 0.05
 """Seconds within which changes share a heartbeat."""
 
 
-class Vitals(NamedTuple):
-    """Contents of a heartbeat."""
+class HeartbeatContents(NamedTuple):
+    """What a heartbeat reports: the description, the number of commands in flight, and the problems."""
 
     description: NodeDescription
     in_flight: int
     problems: Sequence[Problem]
+    ledger: LedgerMark | None
+    ledger_accepted: bool
 
 
 class Heartbeats:
-    """Heartbeats of the node that `bus` belongs to. `vitals` returns their present contents."""
+    """Heartbeats of the node that `bus` belongs to. `contents` returns what the next one reports."""
 
-    def __init__(self, bus: Bus, vitals: Callable[[], Vitals]) -> None:
-        self._bus, self._name, self._vitals = bus, bus.caller, vitals
+    def __init__(self, bus: Bus, contents: Callable[[], HeartbeatContents], clock: Clock | None = None) -> None:
+        self._bus, self._name, self._contents = bus, bus.caller, contents
+        self._clock = clock or SystemClock()
         self._state: NodeState = "active"
         self._seq = 0
         self._news = False
@@ -62,7 +66,7 @@ class Heartbeats:
             self._log(standing)
             self._state = standing.state
 
-    async def beat(self) -> None:
+    async def run(self) -> None:
         """Send heartbeats for ever: at each interval, jittered, and at each change."""
         clock, said_at = asyncio.get_running_loop().time, 0.0
         while True:
@@ -77,12 +81,13 @@ class Heartbeats:
     async def say(self, *, leaving: bool = False) -> None:
         """Send a heartbeat now. Raises `Unavailable` without a connection."""
         self._seq += 1
-        description, in_flight, problems = self._vitals()
-        beat = Heartbeat(
-            seq=self._seq, description=description, in_flight=in_flight, leaving=leaving, problems=list(problems),
-            heartbeat_s=self.heartbeat_s, state=self._state,
+        contents = self._contents()
+        heartbeat = Heartbeat(
+            seq=self._seq, description=contents.description, in_flight=contents.in_flight, leaving=leaving,
+            problems=list(contents.problems), heartbeat_s=self.heartbeat_s, state=self._state, at=self._clock.wall(),
+            ledger=contents.ledger, ledger_accepted=contents.ledger_accepted,
         )  # fmt: skip
-        await self._bus.publish(self._bus.subjects.heartbeat(self._name), beat)
+        await self._bus.publish(self._bus.subjects.heartbeat(self._name), heartbeat)
 
     async def _due(self) -> None:
         """Wait for a change or the end of the interval; a new interval starts again."""

@@ -23,18 +23,20 @@ from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions
 from fleetfold_child.commands.executor import ExecutionLimits, Executor
-from fleetfold_child.commands.progress_reports import Reports
+from fleetfold_child.commands.progress_reports import ProgressPublisher
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.enrolment.master_retry import wait_for_master
-from fleetfold_child.interceptors import command_pipeline, request_interceptors
+from fleetfold_child.interceptors import RequireLedger, command_pipeline, request_interceptors
+from fleetfold_child.ledger.acceptance import LedgerAcceptance
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.answerer import Answerer
 from fleetfold_child.node.collection_health import CollectionHealth, LostCollection
+from fleetfold_child.node.forgetting import Forgetting
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_child.node.health import Check, Health
-from fleetfold_child.node.heartbeats import Heartbeats, Vitals
+from fleetfold_child.node.heartbeats import HeartbeatContents, Heartbeats
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unavailable
 from fleetfold_shared.messages import (
@@ -42,9 +44,13 @@ from fleetfold_shared.messages import (
     CancelVerdict,
     Capability,
     CollectionInfo,
+    CommandsConfirm,
+    CommandsConfirmed,
     EndpointFigures,
     Join,
     Joined,
+    LedgerMark,
+    LedgerVerdicts,
     NodeAuditEntry,
     NodeDescription,
     NodePart,
@@ -63,11 +69,12 @@ log = structlog.get_logger(__name__)
 
 JOIN_S = 3.0
 NOTED_EVERY_S = 0.5
-PRUNE_EVERY_S = 3600.0
+CONFIRM_S = 10.0
+PRUNE_EVERY_S = 900.0
 CHECK_EVERY_S = 86_400.0
 IDLE_LOOK_S = 1.0
 KEPT_S = 30 * 86_400.0
-"""Seconds for which the ledger keeps ended commands: longer than any command is re-sent or compensated."""
+"""Seconds for which the ledger keeps ended commands that the masters have confirmed."""
 LAST_ERROR = 200
 """Most characters of an endpoint's last error in service discovery."""
 
@@ -93,14 +100,15 @@ class Node:
             bus, f"fleetfold-node-{self._name}", version=description.version,
             interceptors=request_interceptors(self._seals),
         )  # fmt: skip
-        self._reports = Reports(self._report)
+        self._reports = ProgressPublisher(self._report)
         self._executor = Executor(
             actions, ledger, node=self._name,
             collections={**collections, **{name: LostCollection(info) for name, info in (lost or {}).items()}},
             limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
-        self._databases, self._kept_s = databases, kept_s
+        self._kept_s = kept_s
+        self._forgetting = Forgetting(ledger, databases, kept_s, self._ask_settled)
         self._confirmed = ConfirmedPublisher(bus)
         self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
         self._results = ResultPublisher(
@@ -108,7 +116,9 @@ class Node:
         )
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
-        self._heartbeats = Heartbeats(bus, self._vitals)
+        self._acceptance = LedgerAcceptance()
+        self._mark: LedgerMark | None = None
+        self._heartbeats = Heartbeats(bus, self._heartbeat_contents)
         self._searchable = CollectionHealth(collections, lost or {}, self.changed)
         checks: dict[NodePart, Sequence[Check]] = {
             "index": [self._searchable.check],
@@ -117,7 +127,8 @@ class Node:
         self._disk = DiskWatch("node", lambda: DiskSpace.of(ledger.path.parent), "no command can be stored")
         self._health, self._check_every_s = Health(checks, self._health_changed), check_every_s
         acks = DeliveryAcks(bus, self._name)
-        commands = command_pipeline(self._seals, acks, self._results, self._health, self._executor)
+        required = RequireLedger(self._health, self._acceptance)
+        commands = command_pipeline(self._seals, acks, self._results, required, self._executor)
         self._deliveries = PushConsumer(bus, self._name, commands, acks)
         self.stopped = asyncio.Event()
         self.stop_reason = ""
@@ -126,7 +137,9 @@ class Node:
         """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
         handlers = Handlers(self._described.incarnation, self._collections, self, self._answerer)
-        await serve_node(self._service, self._bus, self._name, handlers.by_verb(self._granted))
+        await serve_node(
+            self._service, self._bus, self._name, handlers.by_verb(self._granted), self._described.incarnation
+        )
         if "actions" in self._granted:
             await self._confirmed.start()
             await self._deliveries.start()
@@ -134,8 +147,9 @@ class Node:
         await self._bus.connection.barrier()
         self._bus.connection.on_up(self._reconnected)
         watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
+        self._tasks.spawn(self._heartbeats.run())
         for work in (
-            self._heartbeats.beat(), watching, self._publish_pending(), self._mark_published(), self._prune(),
+            watching, self._publish_pending(), self._mark_published(), self._watch_mark(), self._prune(),
             self._verify(),
         ):  # fmt: skip
             self._tasks.spawn(work)
@@ -165,7 +179,8 @@ class Node:
         self._health.suspect(part)
 
     def apply_standing(self, standing: Standing) -> None:
-        """Take the state and the heartbeat interval that a master has sent."""
+        """Take the state, the heartbeat interval and the verdict on the ledger that a master has sent."""
+        self._acceptance.apply(accepted=standing.ledger_accepted, reason=standing.reason)
         self._heartbeats.apply(standing)
 
     def supersede(self, incarnation: str) -> None:
@@ -178,6 +193,7 @@ class Node:
         """Stop these commands, on behalf of `by`, and publish the results of those that ended by it or before."""
         if "actions" not in self._granted:
             raise Forbidden(f"cancel: {self._name} was not granted 'actions', and runs no commands")
+        self._acceptance.need()  # a ledger that denies a command would say that it never ran
         stopped = await self._executor.cancel(ids, by)
         for result in stopped.results:
             self._tasks.spawn(self._results.publish(result))
@@ -186,6 +202,11 @@ class Node:
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]:
         """Return the latest commands in the ledger, oldest first."""
         return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
+
+    async def verdicts(self, ids: Several[str]) -> LedgerVerdicts:
+        """Return what the ledger has of these commands."""
+        outcomes = await self._ledger.outcomes(ids)
+        return LedgerVerdicts(mark=await self._ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
 
     def join_again(self) -> None:
         """Register again, because the master has lost its store."""
@@ -239,8 +260,10 @@ class Node:
             return {}
         return {name: collection.epoch for name, collection in self._collections.items()}
 
-    def _vitals(self) -> Vitals:
-        return Vitals(self.description, self.in_flight, self._health.problems)
+    def _heartbeat_contents(self) -> HeartbeatContents:
+        return HeartbeatContents(
+            self.description, self.in_flight, self._health.problems, self._mark, self._acceptance.accepted
+        )
 
     async def _look_at_disk(self, _thorough: bool) -> None:
         """Have a changed space of the data's volume told."""
@@ -262,11 +285,15 @@ class Node:
         """Register in the fleet. The broker verifies the name, which is part of the subject."""
         subject = self._bus.subjects.api(self._name, "nodes.join")
 
+        await self._on_ledger(self._read_mark())
+
         async def attempt() -> Joined:
-            return await self._bus.request(subject, Join(description=self.description), Joined, JOIN_S)
+            join = Join(description=self.description, ledger=self._mark)
+            return await self._bus.request(subject, join, Joined, JOIN_S)
 
         joined = await wait_for_master(attempt, "node.awaiting_master")
         self._seals.trust(joined.seal)
+        self._acceptance.apply(accepted=joined.ledger_accepted, reason=joined.reason)
         self._heartbeats.joined(joined)
 
     async def _ask_for_keys(self) -> None:
@@ -281,13 +308,23 @@ class Node:
         await self._publish_pending()
 
     async def _report(self, report: ProgressReport) -> None:
-        await self._bus.publish(self._bus.subjects.progress(self._name), report)
+        told = msgspec.structs.replace(report, incarnation=self._described.incarnation)
+        await self._bus.publish(self._bus.subjects.progress(self._name), told)
 
     async def _mark_published(self) -> None:
         """Mark published results in the ledger, in batches."""
         while True:
             await asyncio.sleep(NOTED_EVERY_S)
             await self._on_ledger(self._results.mark_published())
+
+    async def _watch_mark(self) -> None:
+        """Read the ledger's height for the next heartbeat."""
+        while True:
+            await asyncio.sleep(self._heartbeats.heartbeat_s / 2)
+            await self._on_ledger(self._read_mark())
+
+    async def _read_mark(self) -> None:
+        self._mark = await self._ledger.mark()
 
     async def _publish_pending(self) -> None:
         """Publish pending results; retries with growing pauses while the broker has no room."""
@@ -305,10 +342,14 @@ class Node:
         return True
 
     async def _prune(self) -> None:
-        """Prune the ledger and the idempotency rows in the application's databases, every `PRUNE_EVERY_S`."""
-        while True:
-            await self._on_ledger(self._prune_once())
+        """Confirm and prune the ledger, and the idempotency rows in the application's databases."""
+        while "actions" in self._granted:
+            await self._on_ledger(self._forgetting.run_once())
             await asyncio.sleep(PRUNE_EVERY_S)
+
+    async def _ask_settled(self, ids: list[str]) -> CommandsConfirmed:
+        subject = self._bus.subjects.api(self._name, "commands.confirm")
+        return await self._bus.request(subject, CommandsConfirm(ids=ids), CommandsConfirmed, CONFIRM_S)
 
     async def _verify(self) -> None:
         """Read all files, every `check_every_s` seconds when no command runs; damage is found before it is met."""
@@ -326,9 +367,3 @@ class Node:
             self.suspect("ledger")
         if await self._searchable.verify():
             self.suspect("index")
-
-    async def _prune_once(self) -> None:
-        await self._ledger.prune(self._kept_s)
-        await self._ledger.vacuum()
-        if self._databases:
-            await self._databases.prune(self._kept_s)

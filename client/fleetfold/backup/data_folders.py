@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from fleetfold_broker.data_version import STAMP
 from fleetfold_broker.file_lock import FileLock
 from fleetfold_broker.secret_file import private_folder
 from fleetfold_child.data_lock import DataLock
@@ -14,8 +15,9 @@ from fleetfold_shared.errors import Conflict
 
 __all__ = ["DataFolder", "locked_folder", "move_aside"]
 
-_STAYS = ("lock", "master.lock", "credentials.json")
-"""Names of files that stay: locks, and the credentials of a node, which are newer than those of any backup."""
+_STAYS = ("lock", "master.lock", "credentials.json", STAMP)
+"""Names of files that are no contents: locks, a node's credentials, which are newer than those of any backup, and the
+version's stamp, which goes with what it was about."""
 _DRAFT = ".restoring"
 _LEFT = (_DRAFT, ".backup-")
 """Prefixes of what interrupted restores and backups leave."""
@@ -41,6 +43,7 @@ class DataFolder:
             private_folder(self.moved)
             for one in found:
                 one.rename(self.moved / one.name)
+        (self.path / STAMP).unlink(missing_ok=True)
         for one in sorted(self.draft.iterdir()):
             one.rename(self.path / one.name)
 

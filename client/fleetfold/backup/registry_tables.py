@@ -21,7 +21,7 @@ from fleetfold.backup.registry_file import (
 from fleetfold.credentials import LOCAL_NAME
 from fleetfold_master.access.key_rows import scopes_text
 from fleetfold_master.definitions.rows import digest_of
-from fleetfold_master.schedules.model import ScheduleStanding
+from fleetfold_master.schedules.model import StoredSchedule
 from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.definition_tables import definition
 from fleetfold_master.store.migration import newest_revision
@@ -143,7 +143,7 @@ def _node_row(item: ExportedNode) -> dict[str, Any]:
 def _schedule_row(item: ExportedSchedule) -> dict[str, Any]:
     """A schedule goes on from now: what it missed is not made up for."""
     now = time.time()
-    standing = ScheduleStanding(
+    standing = StoredSchedule(
         name=item.name, version=item.version, turn=0, caller=item.caller, spec=item.spec, anchor=item.anchor,
         next_at=None, due_at=None, created_at=item.created_at, changed_at=item.changed_at, looked_at=now,
     ).planned_after(now, now)  # fmt: skip

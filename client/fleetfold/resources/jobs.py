@@ -77,9 +77,10 @@ class Jobs:
     async def start(self, run: Run) -> Job:
         """Start the job of a `Run` message; the job as it stands after at most `run.wait_ms`.
 
-        Repeated until a master has answered, also while masters are away: the same `run.id` is the same job.
+        Repeated until a master has answered, also while masters are away: the same `run.id` is the same job. For
+        `run.timeout_s`, or ten seconds if that is less: it is the nodes' time, not the caller's.
         """
-        return await self._caller.ask_idempotent(verbs.actions.RUN, run, run.timeout_s)
+        return await self._caller.ask_idempotent(verbs.actions.RUN, run, max(run.timeout_s, ANSWER_S))
 
     async def run(self, run: Run) -> Job:
         """Start the job of a `Run` message, and wait until it has ended. Raises `DeadlineExceeded` if it has not after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 
-from fleetfold.caller import ANSWER_S, Caller
+from fleetfold.caller import Caller
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     CAPABILITIES,
@@ -20,6 +20,8 @@ from fleetfold_shared.messages import (
     NodeInvited,
     NodeList,
     NodePing,
+    NodeReconcile,
+    NodeReconciled,
     NodeRecord,
     NodeRemove,
     NodeRevoke,
@@ -30,6 +32,8 @@ from fleetfold_shared.messages import (
 )
 
 __all__ = ["Nodes"]
+
+RECONCILE_S = 60.0
 
 
 class Nodes:
@@ -54,17 +58,23 @@ class Nodes:
         """Remove a node from the fleet, with its credentials and its queue. Its name may be invited again."""
         await self._caller.ask(verbs.nodes.REMOVE, NodeRemove(node=name))
 
+    async def reconcile(self, name: str, *, accept: bool = False) -> NodeReconciled:
+        """Compare what the masters know of a node's commands with its ledger, after that was lost or an old copy was
+        put back. `accept` makes it the known ledger, so that the node runs commands again. Raises `Unavailable` if the
+        node does not answer."""
+        return await self._caller.ask(verbs.nodes.RECONCILE, NodeReconcile(node=name, accept=accept), RECONCILE_S)
+
     async def ping(self, *names: str, timeout_s: float = 1.0) -> dict[str, float | None]:
         """Ping the named nodes, or all: round-trip milliseconds by name, None for a node silent for `timeout_s`."""
         ask = NodePing(nodes=[*names], timeout_ms=round(timeout_s * 1000))
-        return (await self._caller.ask(verbs.nodes.PING, ask, timeout_s + ANSWER_S)).ms
+        return (await self._caller.ask(verbs.nodes.PING, ask, timeout_s)).ms
 
     async def discover(self, *, timeout_s: float = 1.0) -> builtins.list[DiscoveredNode]:
         """List the names outside of the fleet: unregistered and removed nodes that answer a broadcast within
         `timeout_s`, and nodes that wait for approval.
         """
         ask = NodeDiscover(timeout_ms=round(timeout_s * 1000))
-        return (await self._caller.ask(verbs.nodes.DISCOVER, ask, timeout_s + ANSWER_S)).nodes
+        return (await self._caller.ask(verbs.nodes.DISCOVER, ask, timeout_s)).nodes
 
     async def stats(self) -> NodeStats:
         """Get statistics of the fleet: nodes by state, documents, jobs and transactions."""

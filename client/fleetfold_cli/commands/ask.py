@@ -9,7 +9,7 @@ from cyclopts import Parameter
 
 from fleetfold_cli.error_exit import OK, PARTLY
 from fleetfold_cli.parsing.assignments import searched_nodes
-from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Many, Option, Seconds
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Many, Option, Seconds
 from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import answer_view as views
 from fleetfold_cli.views.text import clean
@@ -23,7 +23,7 @@ NOT_KNOWN = NotFound.exit_code
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Sources:
+class SourceOptions:
     """Whose documents are read."""
 
     node: Annotated[tuple[str, ...], Many(help="Read this node's documents only; may be given several times.")] = ()
@@ -47,16 +47,16 @@ class AnswerOptions:
     timeout: Annotated[float, Seconds(help="How long an answer may take.")] = 60.0
 
 
-SOURCES, ANSWER = Sources(), AnswerOptions()
+SOURCES, ANSWER = SourceOptions(), AnswerOptions()
 
 
 async def ask(
     question: Annotated[str, Parameter(help="What you want to know, in your own words.")],
     /,
     *,
-    sources: Sources = SOURCES,
+    sources: SourceOptions = SOURCES,
     answer: AnswerOptions = ANSWER,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Answer a question from what the documents of all applications say.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 from cyclopts import Parameter
 
 from fleetfold_cli.json_output import line
-from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Option
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import access_view as views
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["audit", "node_audit", "whoami"]
 
 
-class Wanted(TypedDict):
+class AuditArguments(TypedDict):
     """The arguments of `Audit.list` and `Audit.follow`."""
 
     node: str | None
@@ -36,7 +36,7 @@ class Wanted(TypedDict):
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Entries:
+class EntryOptions:
     """Which entries."""
 
     node: Annotated[str | None, Option(help="Only what was done to this node.")] = None
@@ -46,16 +46,18 @@ class Entries:
     since: Annotated[str | None, Duration(help="Only what was done within this time")] = None
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> AuditArguments:
         """The arguments. Raises `InvalidInput` for an age that is none."""
         begun = time.time() - duration_s(self.since, "since") if self.since is not None else None
-        return Wanted(node=self.node, who=self.who, what=self.what, outcome=self.outcome, since=begun, limit=self.limit)
+        return AuditArguments(
+            node=self.node, who=self.who, what=self.what, outcome=self.outcome, since=begun, limit=self.limit
+        )
 
 
-ENTRIES = Entries()
+ENTRIES = EntryOptions()
 
 
-async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
+async def whoami(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show the identity of this command: name, role and scopes."""
     async with await terminal.fleet(common) as fleet:
         identity = await fleet.access.whoami()
@@ -64,12 +66,12 @@ async def whoami(*, common: Common = COMMON, terminal: Injected) -> None:
 
 async def audit(
     *,
-    entries: Entries = ENTRIES,
+    entries: EntryOptions = ENTRIES,
     follow: Annotated[
         bool, Flag(help="Print each new entry as it is written, without end; one JSON document a line.")
     ] = False,
     summary: Annotated[bool, Flag(help="Statistics instead: logins admitted, and requests refused by reason.")] = False,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List who did what to which node, when, from where, and with which outcome; oldest first."""
@@ -97,7 +99,7 @@ async def node_audit(
     ] = None,
     since: Annotated[str | None, Duration(help="Only what arrived within this time")] = None,
     limit: Annotated[int, Option(help="How many of the latest, 1 to 1000.", show_default=True)] = 50,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List the commands in a node's own ledger, with their callers and outcomes; oldest first.
@@ -117,11 +119,11 @@ async def node_audit(
     terminal.show(common, {"entries": entries}, lambda: views.commands(entries))
 
 
-def _filters(entries: Entries) -> dict[str, Any]:
+def _filters(entries: EntryOptions) -> dict[str, Any]:
     """The filters as they were given."""
     return {name: value for name, value in asdict(entries).items() if name != "limit"}
 
 
-async def _follow(fleet: Client, wanted: Wanted, common: Common, terminal: Terminal) -> None:
+async def _follow(fleet: Client, wanted: AuditArguments, common: CommonOptions, terminal: Terminal) -> None:
     async for entry in fleet.audit.follow(**wanted):
         terminal.say(line(entry) if common.json else views.entry(entry))

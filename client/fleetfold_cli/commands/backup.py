@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import App, Parameter
 
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
-from fleetfold_cli.parsing.common_options import OUTPUT, Days, Flag, Many, Option, Output
+from fleetfold_cli.parsing.common_options import OUTPUT, Days, Flag, Many, Option, OutputOptions
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import backup_view as views
 from fleetfold_shared.config import Config, load
@@ -25,7 +25,7 @@ __all__ = ["backup"]
 
 @Parameter(name="*", group="Where the data is")
 @dataclass(frozen=True, slots=True)
-class Stores:
+class StoreOptions:
     """The places of the data, as `fleetfold up` takes them."""
 
     config: Annotated[
@@ -51,7 +51,7 @@ class Stores:
         return find_places(settings, self.data, database)
 
 
-STORES = Stores()
+STORES = StoreOptions()
 
 Target = Annotated[
     str | None,
@@ -81,8 +81,8 @@ def create(
     keep: Annotated[int | None, Option(help="How many of the latest stay, of the same parts; without it, all.")] = None,
     keep_days: Annotated[float | None, Days(help="Younger ones stay too.")] = None,
     passphrase_file: Secret = None,
-    stores: Stores = STORES,
-    output: Output = OUTPUT,
+    stores: StoreOptions = STORES,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> None:
     """Back up the master and the nodes on this machine, or those that are named.
@@ -111,7 +111,9 @@ def create(
 
 
 @backup.command(name="list")
-def listing(target: Target = None, /, *, stores: Stores = STORES, output: Output = OUTPUT, terminal: Injected) -> None:
+def listing(
+    target: Target = None, /, *, stores: StoreOptions = STORES, output: OutputOptions = OUTPUT, terminal: Injected
+) -> None:
     """The backups of a target, the newest first, with those that are incomplete."""
     from fleetfold.backup import list_backups
 
@@ -126,8 +128,8 @@ def verify(
     *,
     backup: Which = None,
     passphrase_file: Secret = None,
-    stores: Stores = STORES,
-    output: Output = OUTPUT,
+    stores: StoreOptions = STORES,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Read all of a backup: its digests, each database and each table, and their rows.
@@ -158,8 +160,8 @@ def restore(
         bool, Flag(help="Move what is there aside, instead of refusing a place that is not empty.")
     ] = False,
     passphrase_file: Secret = None,
-    stores: Stores = STORES,
-    output: Output = OUTPUT,
+    stores: StoreOptions = STORES,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Put a backup back, all of it or the parts that are named, where the daemons find it.
@@ -186,8 +188,8 @@ def export(
     file: Annotated[str, Parameter(allow_leading_hyphen=True, help="Where it is written; `-` is stdout.")] = "-",
     /,
     *,
-    stores: Stores = STORES,
-    output: Output = OUTPUT,
+    stores: StoreOptions = STORES,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> None:
     """Write nodes, definitions, schedules and keys (as digests) of the master's database as JSON, sorted."""
@@ -213,8 +215,8 @@ def importing(
     *,
     dry_run: Annotated[bool, Flag(help="Show what would change, and change nothing.")] = False,
     replace: Annotated[bool, Flag(help="Change what is there with other content, instead of refusing.")] = False,
-    stores: Stores = STORES,
-    output: Output = OUTPUT,
+    stores: StoreOptions = STORES,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Put nodes, definitions, schedules and keys of an export into the master's database, all or none.

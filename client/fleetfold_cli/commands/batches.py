@@ -13,11 +13,11 @@ import msgspec
 from cyclopts import Group, Parameter
 
 from fleetfold.batch_file import check_batch_id, read_line, survey
-from fleetfold_cli.parsing.common_options import Common, Flag, Option
+from fleetfold_cli.parsing.common_options import CommonOptions, Flag, Option
 from fleetfold_cli.parsing.run_options import CHOICE, PACE
-from fleetfold_cli.parsing.typed_input import typed_lines
+from fleetfold_cli.parsing.standard_input import typed_lines
 from fleetfold_cli.terminal import Terminal
-from fleetfold_cli.views.batch_view import Tally
+from fleetfold_cli.views.batch_view import BatchOutput
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Run
@@ -25,7 +25,7 @@ from fleetfold_shared.messages import Run
 if TYPE_CHECKING:
     from fleetfold.client import Client
 
-__all__ = ["LINES", "Lines", "run_lines"]
+__all__ = ["LINES", "BatchOptions", "run_lines"]
 
 STDIN = "-"
 FOR_A_LINE = ("timeout_s", "start_within_s", "heartbeat_s", "overall_s", "retry", "callback", "confirmed")
@@ -33,7 +33,7 @@ FOR_A_LINE = ("timeout_s", "start_within_s", "heartbeat_s", "overall_s", "retry"
 
 @Parameter(name="*", group=Group("Batches", sort_key=4))
 @dataclass(frozen=True, slots=True)
-class Lines:
+class BatchOptions:
     """Runs from a file."""
 
     source: Annotated[
@@ -52,7 +52,7 @@ class Lines:
     window: Annotated[int, Option(help="How many lines are in progress at once.", show_default=True)] = 1000
 
 
-LINES = Lines()
+LINES = BatchOptions()
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class _Batch:
     id: str
     defaults: Mapping[str, Any]
     window: int
-    tally: Tally
+    tally: BatchOutput
     terminal: Terminal
 
     async def run(self, fleet: Client, *, wait: bool) -> None:
@@ -91,7 +91,13 @@ class _Batch:
 
 
 async def run_lines(
-    lines: Lines, fields: Mapping[str, Any], words: Sequence[str], common: Common, terminal: Terminal, *, detach: bool
+    lines: BatchOptions,
+    fields: Mapping[str, Any],
+    words: Sequence[str],
+    common: CommonOptions,
+    terminal: Terminal,
+    *,
+    detach: bool,
 ) -> int:
     """Run the lines; the exit code: 0 when all went well, 3 when some did, 1 when none did, as far as they were begun.
 
@@ -103,9 +109,9 @@ async def run_lines(
     async with await terminal.fleet(common) as fleet:
         total, batch_id = await _surveyed(lines, source, fleet.name)
 
-        async def once(*, checking: bool, quiet: bool = False) -> Tally:
+        async def once(*, checking: bool, quiet: bool = False) -> BatchOutput:
             given = {**defaults, "dry_run": True} if checking else defaults
-            with Tally(common, terminal, batch_id, total, quiet=quiet) as tally:
+            with BatchOutput(common, terminal, batch_id, total, quiet=quiet) as tally:
                 batch = _Batch(source, batch_id, given, lines.window, tally, terminal)
                 await batch.run(fleet, wait=not (detach or checking))
             return tally
@@ -115,7 +121,7 @@ async def run_lines(
         return (await once(checking=dry_run)).code()
 
 
-def _check(lines: Lines, fields: Mapping[str, Any], words: Sequence[str]) -> None:
+def _check(lines: BatchOptions, fields: Mapping[str, Any], words: Sequence[str]) -> None:
     """Raise `InvalidInput` for options that the lines have themselves."""
     if words:
         raise InvalidInput(f"from: the lines say what runs where; leave {words[0]!r} out", field="from")
@@ -130,7 +136,7 @@ def _check(lines: Lines, fields: Mapping[str, Any], words: Sequence[str]) -> Non
         raise InvalidInput("strict: stdin can be read only once; write the lines to a file first", field="strict")
 
 
-async def _surveyed(lines: Lines, source: str, caller: str) -> tuple[int | None, str]:
+async def _surveyed(lines: BatchOptions, source: str, caller: str) -> tuple[int | None, str]:
     """How many lines there are, if that can be known, and the batch's id."""
     if source == STDIN:
         return None, lines.batch_id or new_id()

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App
 
 from fleetfold_cli.error_exit import OK, PARTLY
-from fleetfold_cli.parsing.common_options import COMMON, Common, Option
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Option
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import cache_view as views
 
@@ -17,7 +17,7 @@ cache = App(name="cache", help="The query cache of the master.")
 
 
 @cache.command
-async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+async def stats(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show statistics of the cache since the master's start: hits, time saved, and memory."""
     async with await terminal.fleet(common) as fleet:
         figures = await fleet.cache.stats()
@@ -28,7 +28,7 @@ async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
 async def popular(
     *,
     limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 20,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List the most frequent queries, the most frequent first."""
@@ -41,7 +41,7 @@ async def popular(
 async def warm(
     *,
     limit: Annotated[int, Option(help="How many, 1 to 100.", show_default=True)] = 20,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Run the most frequent queries again, and cache the answers.
@@ -55,7 +55,7 @@ async def warm(
 
 
 @cache.command
-async def clear(*, common: Common = COMMON, terminal: Injected) -> None:
+async def clear(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Delete all cached answers."""
     async with await terminal.fleet(common) as fleet:
         entries = await fleet.cache.clear()

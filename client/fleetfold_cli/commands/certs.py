@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fleetfold.state_directory import state_directory
-from fleetfold_cli.parsing.common_options import OUTPUT, Days, Flag, Many, Output, StatePath
+from fleetfold_cli.parsing.common_options import OUTPUT, Days, Flag, Many, OutputOptions, StatePath
 from fleetfold_cli.terminal import Injected
 
 if TYPE_CHECKING:  # making certificates takes packages that no other command needs
@@ -25,7 +25,7 @@ def certs(
     days: Annotated[int, Days(help="How long the certificates are valid.")] = 825,
     client: Annotated[tuple[str, ...], Many(help="Also a client certificate of this name.")] = (),
     force: Annotated[bool, Flag(help="Replace certificates that are there. The CA stays.")] = False,
-    output: Output = OUTPUT,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> None:
     """Create certificates for TLS: a CA, one for the broker, and one for each client named.

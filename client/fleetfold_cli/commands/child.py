@@ -9,20 +9,21 @@ from typing import Annotated
 from fleetfold.event_loop import until_signalled
 from fleetfold.standalone import up_line
 from fleetfold.state_directory import find_url, state_directory
+from fleetfold_cli.daemons.node_check import check_node
 from fleetfold_cli.daemons.serving import private, running_child, settings
 from fleetfold_cli.parsing.child_options import (
     APPLICATION,
     HOSTED,
     JOIN_TOKEN,
     READING,
-    Application,
-    Hosted,
-    JoinToken,
+    ApplicationOptions,
+    CollectionOptions,
+    JoinTokenOptions,
     ReadingOptions,
     over,
 )
-from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, Connection, Daemon, Option
-from fleetfold_cli.terminal import Injected
+from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, ConnectOptions, DaemonOptions, Flag, Option
+from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict, InvalidInput
@@ -38,12 +39,16 @@ Name = Annotated[str | None, Option(help="The node's name: a-z, 0-9 and '-'. The
 async def child(
     *,
     name: Name = None,
-    hosted: Hosted = HOSTED,
+    hosted: CollectionOptions = HOSTED,
     reading: ReadingOptions = READING,
-    application: Application = APPLICATION,
-    token: JoinToken = JOIN_TOKEN,
-    daemon: Daemon = DAEMON,
-    connection: Connection = CONNECTION,
+    application: ApplicationOptions = APPLICATION,
+    token: JoinTokenOptions = JOIN_TOKEN,
+    check: Annotated[
+        bool,
+        Flag(help="Do not run it: ask a master whether the one that runs on this data directory is well."),
+    ] = False,
+    daemon: DaemonOptions = DAEMON,
+    connection: ConnectOptions = CONNECTION,
     terminal: Injected,
 ) -> int:
     """Run a child: one application's documents and actions.
@@ -60,6 +65,8 @@ async def child(
     chosen = over(chosen, reading.settings(chosen))
     url = find_url(connection.url or config.url)
     folder = Path(chosen.data) if chosen.data else state_directory() / "children" / chosen.name
+    if check:
+        return await _check(chosen.name, folder, url, config, connection, terminal)
     private(folder)
     with until_signalled() as told:
         places = find_places(config).with_node(chosen.name, folder)
@@ -80,6 +87,15 @@ async def child(
     if told.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
     return told.exit_code
+
+
+async def _check(
+    name: str, data: Path, url: str, config: Config, connection: ConnectOptions, terminal: Terminal
+) -> int:  # fmt: skip
+    """Show the state of the node that runs; a node that is not well is an error."""
+    record = await check_node(name, data, url, config)
+    terminal.ready(connection, {"name": name, "state": record.state}, f"{name} is {record.state}")
+    return 0
 
 
 def _configured(config: Config, name: str | None) -> ChildConfig:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from fleetfold_cli.parsing.common_options import OUTPUT, Option, Output
+from fleetfold_cli.parsing.common_options import OUTPUT, Option, OutputOptions
 from fleetfold_cli.terminal import Injected
 from fleetfold_shared.errors import InvalidInput
 
@@ -20,7 +20,7 @@ def install_completion(
     file: Annotated[
         Path | None, Option(name="--output", help="Write the script there, and change no start-up file.")
     ] = None,
-    output: Output = OUTPUT,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> None:
     """Install completion of commands, options and their choices at the Tab key.

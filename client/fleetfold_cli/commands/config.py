@@ -27,7 +27,7 @@ from fleetfold_cli.daemons.configuration_audit import (
 )
 from fleetfold_cli.daemons.keys_and_tls import in_the_open
 from fleetfold_cli.error_exit import FAILED, OK
-from fleetfold_cli.parsing.common_options import COMMON, Common, Option
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Option
 from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import access_view as views
 from fleetfold_shared.config import Config, load
@@ -47,7 +47,7 @@ async def check(
     config: Annotated[
         Path | None, Option(env_var="FLEETFOLD_CONFIG", show_env_var=True, help="A TOML file of settings.")
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Report what is insecure: in the settings, the environment, the files of secrets, and the running fleet.
@@ -94,7 +94,7 @@ def _listening(running: RunningFleet | None) -> list[Finding]:
 
 
 async def _in_fleet(
-    settings: Config, running: RunningFleet | None, common: Common, terminal: Terminal
+    settings: Config, running: RunningFleet | None, common: CommonOptions, terminal: Terminal
 ) -> list[Finding]:
     """The findings about the running fleet, if it answers."""
     found: list[Finding] = []

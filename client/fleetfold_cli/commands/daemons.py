@@ -35,14 +35,14 @@ from fleetfold_cli.parsing.common_options import (
     CONNECTION,
     DAEMON,
     OUTPUT,
-    Access,
-    BrokerAccess,
-    Connection,
-    Daemon,
+    AccessOptions,
+    BrokerAccessOptions,
+    ConnectOptions,
+    DaemonOptions,
     Many,
     New,
     Option,
-    Output,
+    OutputOptions,
     StatePath,
 )
 from fleetfold_cli.terminal import Injected
@@ -89,9 +89,9 @@ async def up(
         Path | None, Option(help="Where all of it keeps its data.", show_default="the state directory")
     ] = None,
     own: MasterData = MASTER_DATA,
-    access: BrokerAccess = BROKER_ACCESS,
-    daemon: Daemon = DAEMON,
-    output: Output = OUTPUT,
+    access: BrokerAccessOptions = BROKER_ACCESS,
+    daemon: DaemonOptions = DAEMON,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Run broker and master in one process, with the children of a config file.
@@ -133,9 +133,9 @@ async def broker(
     host: Host = None,
     port: Port = None,
     store: Annotated[Path | None, StatePath("Where it keeps its streams.", "broker")] = None,
-    access: BrokerAccess = BROKER_ACCESS,
-    daemon: Daemon = DAEMON,
-    output: Output = OUTPUT,
+    access: BrokerAccessOptions = BROKER_ACCESS,
+    daemon: DaemonOptions = DAEMON,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> int:
     """Run an embedded broker alone.
@@ -165,9 +165,9 @@ async def master(
     data: Annotated[Path | None, StatePath("Where it keeps its database.", "master")] = None,
     database: Database = None,
     own: MasterData = MASTER_DATA,
-    access: Access = ACCESS,
-    daemon: Daemon = DAEMON,
-    connection: Connection = CONNECTION,
+    access: AccessOptions = ACCESS,
+    daemon: DaemonOptions = DAEMON,
+    connection: ConnectOptions = CONNECTION,
     terminal: Injected,
 ) -> int:
     """Run a master alone.

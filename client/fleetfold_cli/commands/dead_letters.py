@@ -12,7 +12,7 @@ from msgspec.structs import asdict
 
 from fleetfold.dead_letter_filter import DeadLetterFilter
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
-from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Option
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Option
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import dead_letter_view as views
@@ -34,7 +34,7 @@ dead_letters = App(name="dead-letters", help="Dead letters: commands that will n
 
 @Parameter(name="*", group="Filters")
 @dataclass(frozen=True, slots=True)
-class Filters:
+class DeadLetterOptions:
     """Which dead letters."""
 
     node: Annotated[str | None, Option(help="Only those for this node.")] = None
@@ -52,16 +52,16 @@ class Filters:
         )
 
 
-ANY = Filters()
+ANY = DeadLetterOptions()
 
 
 @dead_letters.command(name="list")
 async def listing(
     *,
-    filters: Filters = ANY,
+    filters: DeadLetterOptions = ANY,
     retried: Annotated[bool, Flag(help="Also those that were retried.")] = False,
     limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 100,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List the dead letters, newest first."""
@@ -76,7 +76,7 @@ async def show(
     id: Annotated[str, Parameter(help="The dead letter's id.")],
     /,
     *,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Show one dead letter: its command, the reason, and its history."""
@@ -91,8 +91,8 @@ async def retry(
     /,
     *,
     all: All = False,
-    filters: Filters = ANY,
-    common: Common = COMMON,
+    filters: DeadLetterOptions = ANY,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Run a dead letter's command again, as a new job. A transaction's step is retried with `fleetfold tx retry`.
@@ -112,8 +112,8 @@ async def drop(
     /,
     *,
     all: All = False,
-    filters: Filters = ANY,
-    common: Common = COMMON,
+    filters: DeadLetterOptions = ANY,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Delete a dead letter.
@@ -129,7 +129,8 @@ async def drop(
 
 
 async def _do(
-    what: Callable[[Client, str], Awaitable[str]], done: str, key: str | None, filters: Filters, common: Common,
+    what: Callable[[Client, str], Awaitable[str]], done: str, key: str | None,
+    filters: DeadLetterOptions, common: CommonOptions,
     terminal: Injected, *, every: bool,
 ) -> int:  # fmt: skip
     """Apply `what` to the dead letter `key`, or to all that match. A failure does not stop the others."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option
 from fleetfold_cli.parsing.transaction_argument import parsed
 from fleetfold_cli.parsing.transaction_file import read
 from fleetfold_cli.terminal import Injected
@@ -33,7 +33,7 @@ async def put(
     *,
     name: Annotated[str | None, Option(help="Another name than the file gives.")] = None,
     dry_run: Annotated[bool, Flag(help="Check it, and store nothing.")] = False,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Store the transaction of a file; content that differs from its newest version is a new version.
@@ -47,7 +47,7 @@ async def put(
 
 
 @definitions.command(name="list")
-async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
+async def listing(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """List the definitions by name, each in its newest version."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.definitions.list()
@@ -55,7 +55,7 @@ async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
 
 
 @definitions.command
-async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def show(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show one definition: its inputs and its steps."""
     async with await terminal.fleet(common) as fleet:
         record = await fleet.definitions.get(*parsed(name))
@@ -64,7 +64,11 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 
 @definitions.command
 async def remove(
-    name: Annotated[str, Parameter(help="The definition's name.")], /, *, common: Common = COMMON, terminal: Injected
+    name: Annotated[str, Parameter(help="The definition's name.")],
+    /,
+    *,
+    common: CommonOptions = COMMON,
+    terminal: Injected,
 ) -> None:
     """Remove all versions of a definition. Running transactions continue."""
     async with await terminal.fleet(common) as fleet:

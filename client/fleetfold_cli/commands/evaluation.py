@@ -8,7 +8,7 @@ from typing import Annotated, TextIO
 import msgspec
 from cyclopts import App, Parameter
 
-from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Many, Option, Seconds
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Many, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import evaluation_view as views
@@ -38,7 +38,7 @@ async def judge(
             help="JSON lines with `query`, `node`, `collection`, `id` and `grade`; - is stdin.",
         ),
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Judge how relevant a document is to a query, from 0 to 3; `fleetfold quality` reports from the judgements.
@@ -64,7 +64,7 @@ async def report(
     limit: Annotated[int, Option(help="How many of the latest judged queries to run.", show_default=True)] = 200,
     since: Annotated[str, Duration(help="Clicks and empty answers within this time")] = "30d",
     timeout: Annotated[float, Seconds(help="How long the report may take.")] = 60,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Run the judged queries again, and show nDCG, recall, clicks, and how often nothing was found."""
@@ -83,7 +83,7 @@ async def click(
     rank: Annotated[int, Parameter(help="The rank of the hit, from 1.")],
     /,
     *,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Record which hit was chosen; programs do it with `fleet.evaluation.click`."""
@@ -98,7 +98,7 @@ async def forget(
     query: Annotated[str, Parameter(help="The query; case and white space do not matter.")],
     /,
     *,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Delete the judgements and clicks of a query."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fleetfold_cli.exit_codes import of_job
 from fleetfold_cli.json_output import line
-from fleetfold_cli.parsing.common_options import Output
+from fleetfold_cli.parsing.common_options import OutputOptions
 from fleetfold_cli.terminal import PLAIN, Terminal
 from fleetfold_cli.views import job_view as views
 from fleetfold_cli.views import progress_view
@@ -31,7 +31,7 @@ Tell = Callable[[Job], None]
 
 
 async def run_watched(
-    fleet: Client, begin: Begin, key: str, output: Output, terminal: Terminal, *,
+    fleet: Client, begin: Begin, key: str, output: OutputOptions, terminal: Terminal, *,
     patience_s: Callable[[Job], float], detach: bool = False, follow: bool = False,
 ) -> int:  # fmt: skip
     """Start the job `key`, wait for it unless detached, and print it. Returns the exit code.
@@ -51,7 +51,7 @@ async def run_watched(
 
 
 async def watch(
-    fleet: Client, key: str, output: Output, terminal: Terminal, *, patience_s: float | None, lines: bool = True
+    fleet: Client, key: str, output: OutputOptions, terminal: Terminal, *, patience_s: float | None, lines: bool = True
 ) -> int:
     """Wait for a job's end with progress, and print it. Returns the exit code.
 
@@ -90,7 +90,7 @@ async def _last(changes: AsyncIterator[Job], tell: Tell) -> Job:
 def _telling(terminal: Terminal) -> Iterator[Tell]:
     """The progress view: live on a terminal, else lines."""
     if not terminal.err.isatty():
-        yield _Lines(terminal)
+        yield _ProgressLines(terminal)
         return
     from rich.console import Console
     from rich.live import Live
@@ -100,12 +100,12 @@ def _telling(terminal: Terminal) -> Iterator[Tell]:
         yield _after_a_moment(lambda job: live.update(progress_view.live(job)))
 
 
-class _Lines:
+class _ProgressLines:
     """Prints a line for each node that has ended, and every few seconds for one with progress."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._told = progress_view.Told()
+        self._told = progress_view.PrintedProgress()
         self._begun = asyncio.get_running_loop().time()
 
     def __call__(self, job: Job) -> None:

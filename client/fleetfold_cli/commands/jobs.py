@@ -8,7 +8,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold_cli.commands.job_watch import watch
-from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Option, Seconds
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import job_view as views
@@ -29,7 +29,7 @@ async def listing(
     action: Annotated[str | None, Option(help="Only those of this action.")] = None,
     caller: Annotated[str | None, Option(help="Only those of this caller.")] = None,
     since: Annotated[str | None, Duration(help="Only those begun within this time")] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List the latest jobs, newest first."""
@@ -42,7 +42,7 @@ async def listing(
 
 
 @jobs.command
-async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def show(id: Id, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show one job: its outcome and result on every node, or its progress there."""
     async with await terminal.fleet(common) as fleet:
         job = await fleet.jobs.get(id)
@@ -55,7 +55,7 @@ async def follow(
     /,
     *,
     timeout: Annotated[float | None, Seconds(help="How long to wait for its end; without limit by default.")] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Follow a job to its end; it continues whether it is followed or not.
@@ -67,7 +67,7 @@ async def follow(
 
 
 @jobs.command
-async def cancel(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def cancel(id: Id, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Cancel a job: commands that have not begun never will, and those that run are told to stop.
 
     It ends when every node has answered: see `fleetfold jobs follow ID`.

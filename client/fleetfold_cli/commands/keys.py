@@ -10,7 +10,16 @@ from cyclopts import App, Parameter
 
 from fleetfold.credentials import keys_directory
 from fleetfold_cli.parsing.assignments import listed
-from fleetfold_cli.parsing.common_options import COMMON, OUTPUT, Common, Duration, Flag, Option, Output, StatePath
+from fleetfold_cli.parsing.common_options import (
+    COMMON,
+    OUTPUT,
+    CommonOptions,
+    Duration,
+    Flag,
+    Option,
+    OutputOptions,
+    StatePath,
+)
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import access_view as views
@@ -38,7 +47,7 @@ async def create(
     actions: Annotated[str | None, Option(help="Only these actions.")] = None,
     collections: Annotated[str | None, Option(help="Only these collections.")] = None,
     expires: Annotated[str | None, Duration(help="How long it is valid; it does not expire by default")] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Create an API key for a person or a program, alone on stdout.
@@ -56,7 +65,7 @@ async def create(
 async def listing(
     *,
     revoked: Annotated[bool, Flag(help="Also those that were revoked.")] = False,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List all API keys, without their secrets."""
@@ -75,7 +84,7 @@ async def rotate(
     overlap: Annotated[
         str | None, Duration(help="How long an old signing key is still accepted (an API key ends at once)")
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Replace an API key by a new one, alone on stdout; or sign access tokens with a new key.
@@ -93,7 +102,7 @@ async def rotate(
 
 
 @keys.command
-async def revoke(key: Key, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def revoke(key: Key, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Revoke an API key by its id, or all of a name, and drop their connections."""
     async with await terminal.fleet(common) as fleet:
         revoked = await fleet.keys.revoke(key)
@@ -106,7 +115,7 @@ def broker(
     *,
     keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None,
     output_file: Annotated[Path | None, Option(name="--output", help="Write it there instead.")] = None,
-    output: Output = OUTPUT,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> None:
     """Print the identity part of a nats.conf, for a broker of your own.
@@ -133,7 +142,7 @@ def broker(
 def webhook(
     *,
     keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None,
-    output: Output = OUTPUT,
+    output: OutputOptions = OUTPUT,
     terminal: Injected,
 ) -> None:
     """Print the secret that signs webhooks, alone on stdout, for their receivers.

@@ -10,9 +10,10 @@ from rich.console import RenderableType
 
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.assignments import labels, listed
-from fleetfold_cli.parsing.common_options import COMMON, Common, Duration, Flag, Many, Option, Seconds
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Many, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
 from fleetfold_cli.terminal import Injected
+from fleetfold_cli.views import ledger_view
 from fleetfold_cli.views import node_view as views
 from fleetfold_cli.views.text import cell, dropped, ms, table
 from fleetfold_shared.errors import InvalidInput
@@ -33,7 +34,7 @@ async def listing(
         str | None, Option(help="Those for which this holds, such as `role=shop and documents>0`.")
     ] = None,
     wide: Annotated[bool, Flag(help="Also versions, labels, and the time of the last change of state.")] = False,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List all nodes: type, state, presence, documents, actions, last heartbeat, and round-trip time.
@@ -46,7 +47,7 @@ async def listing(
 
 
 @nodes.command
-async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def show(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show one node, with the signatures of its actions."""
     async with await terminal.fleet(common) as fleet:
         node = await fleet.nodes.get(name)
@@ -57,7 +58,7 @@ async def show(name: Name, /, *, common: Common = COMMON, terminal: Injected) ->
 async def ping(
     *names: Annotated[str, Parameter(help="Nodes' names; all nodes by default.")],
     timeout: Annotated[float, Seconds(help="How long to wait for each.")] = 1.0,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Measure the round trip to the named nodes, or to all, in milliseconds.
@@ -75,7 +76,7 @@ async def ping(
 async def discover(
     *,
     timeout: Annotated[float, Seconds(help="How long to wait for answers.")] = 1.0,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Nodes outside of the fleet: those that answer a broadcast though they are not in it, and those that wait.
@@ -91,7 +92,7 @@ async def discover(
 
 
 @nodes.command
-async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
+async def stats(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show statistics of the fleet."""
     async with await terminal.fleet(common) as fleet:
         figures = await fleet.nodes.stats()
@@ -100,7 +101,7 @@ async def stats(*, common: Common = COMMON, terminal: Injected) -> None:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Change:
+class NodeChangeOptions:
     """What is to be set."""
 
     state: Annotated[
@@ -128,7 +129,7 @@ class Change:
         return wanted
 
 
-UNCHANGED = Change()
+UNCHANGED = NodeChangeOptions()
 
 
 @nodes.command
@@ -136,8 +137,8 @@ async def update(
     name: Name,
     /,
     *,
-    change: Change = UNCHANGED,
-    common: Common = COMMON,
+    change: NodeChangeOptions = UNCHANGED,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Set a node's state, title, labels or weight.
@@ -151,7 +152,7 @@ async def update(
 
 
 @nodes.command
-async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def remove(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Remove a node from the fleet, with its credentials and its queue. Its name may be used again.
 
     Searches no longer report it. To have it back, invite it again: `fleetfold nodes invite NAME`.
@@ -159,6 +160,29 @@ async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
     async with await terminal.fleet(common) as fleet:
         await fleet.nodes.remove(name)
     terminal.show(common, {"node": name, "removed": True}, lambda: f"{name} is removed")
+
+
+@nodes.command
+async def reconcile(
+    name: Name,
+    /,
+    *,
+    accept: Annotated[bool, Flag(help="Make it the known ledger: the node runs commands again.")] = False,
+    common: CommonOptions = COMMON,
+    terminal: Injected,
+) -> int:
+    """Compare a node's ledger with what the masters know of its commands, and accept it.
+
+    For a node in the state `error` because its ledger was lost, or is an old copy. Shown are the commands that took
+    effect, as the masters know, and that the ledger denies. Exit code 1 while the ledger is refused, 3 when it is
+    accepted and an operator must look at something.
+    """
+    async with await terminal.fleet(common) as fleet:
+        found = await fleet.nodes.reconcile(name, accept=accept)
+    terminal.show(common, found, lambda: ledger_view.reconciled(found))
+    if not found.accepted:
+        return FAILED
+    return PARTLY if any(one.look for one in found.denied) else OK
 
 
 @nodes.command
@@ -171,7 +195,7 @@ async def invite(
     only: Annotated[
         str | None, Option(help="The capabilities of the node: search, actions, events, api; all by default.")
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Create a join token for a new node, alone on stdout.
@@ -194,7 +218,7 @@ async def approve(
     fingerprint: Annotated[
         str | None, Option(help="Only the node whose key has this fingerprint, which its log shows.")
     ] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Admit a pending node that asked to join without a token."""
@@ -204,7 +228,7 @@ async def approve(
 
 
 @nodes.command
-async def revoke(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def revoke(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Revoke a node's credentials and open invitations, and drop its connections."""
     async with await terminal.fleet(common) as fleet:
         revoked = await fleet.nodes.revoke(name)

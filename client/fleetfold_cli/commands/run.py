@@ -9,12 +9,12 @@ from cyclopts import Parameter
 from msgspec.structs import replace
 
 from fleetfold.run_request import duration_s
-from fleetfold_cli.commands.batches import LINES, Lines, run_lines
+from fleetfold_cli.commands.batches import LINES, BatchOptions, run_lines
 from fleetfold_cli.commands.job_watch import run_watched
 from fleetfold_cli.parsing.assignments import assignment, values
-from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option
-from fleetfold_cli.parsing.run_options import CHOICE, PACE, TIMES, Choice, Pace, Times
-from fleetfold_cli.parsing.typed_input import agreed
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option
+from fleetfold_cli.parsing.run_options import CHOICE, PACE, TIMES, LimitOptions, RolloutOptions, TargetOptions
+from fleetfold_cli.parsing.standard_input import agreed
 from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.ids import new_id
@@ -42,14 +42,14 @@ async def run(
     action: Annotated[str | None, Option(help="The action's name.")] = None,
     /,
     *parameters: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`.")],
-    choice: Choice = CHOICE,
-    pace: Pace = PACE,
-    times: Times = TIMES,
-    lines: Lines = LINES,
+    choice: TargetOptions = CHOICE,
+    pace: RolloutOptions = PACE,
+    times: LimitOptions = TIMES,
+    lines: BatchOptions = LINES,
     detach: Annotated[bool, Flag(help="Do not wait: print the job's id, for `fleetfold jobs show`.")] = False,
     follow: Annotated[bool, Flag(help="With `--json`: a line at each change, the outcome last.")] = False,
     id: Annotated[str | None, Option(help="The job's id: the same id is the same job.")] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Run an action on one node, on several, on all, or on those for which an expression holds.
@@ -86,7 +86,7 @@ async def run(
         )
 
 
-async def _started(fleet: Client, run: Run, common: Common, terminal: Terminal, *, wait: bool) -> Job:
+async def _started(fleet: Client, run: Run, common: CommonOptions, terminal: Terminal, *, wait: bool) -> Job:
     """The job, at its end or as it started. If the master requires a confirmation, a person at a terminal is asked."""
     begin = fleet.jobs.run if wait else fleet.jobs.start
     try:
@@ -107,7 +107,7 @@ def _question(checked: Job) -> str:
 
 
 def _read(
-    target: str | None, action: str | None, parameters: tuple[str, ...], choice: Choice
+    target: str | None, action: str | None, parameters: tuple[str, ...], choice: TargetOptions
 ) -> tuple[list[str], str, tuple[str, ...]]:
     """The nodes, the action and its parameters. Where the options say which nodes, or with `--any` nobody does, the
     words stand one place further to the left.

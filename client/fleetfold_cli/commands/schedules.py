@@ -9,7 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold_cli.error_exit import FAILED, OK
-from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, Seconds
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option, Seconds
 from fleetfold_cli.parsing.schedule_file import read
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import schedule_view as views
@@ -24,7 +24,7 @@ schedules = App(name="schedules", help="Recurring runs of actions and transactio
 
 
 @schedules.command(name="list")
-async def listing(*, common: Common = COMMON, terminal: Injected) -> None:
+async def listing(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """List all schedules, with the latest firing of each."""
     async with await terminal.fleet(common) as fleet:
         found = await fleet.schedules.list()
@@ -37,7 +37,7 @@ async def show(
     /,
     *,
     firings: Annotated[int, Option(help="How many of its firings, 0 to 1000.", show_default=True)] = 20,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Show one schedule and its firings: planned times, outcomes and reasons."""
@@ -54,7 +54,7 @@ async def put(
     /,
     *,
     unchecked: Annotated[bool, Flag(help="Accept what no node can do yet: a firing reports it.")] = False,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Create or change the schedules of a TOML or JSON file. Unchanged ones stay as they are.
@@ -68,7 +68,7 @@ async def put(
 
 
 @schedules.command
-async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def remove(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Remove a schedule and its history; what it has started continues."""
     async with await terminal.fleet(common) as fleet:
         await fleet.schedules.remove(name)
@@ -76,7 +76,7 @@ async def remove(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
 
 
 @schedules.command
-async def pause(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def pause(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Pause a schedule: it fires no more until it is resumed."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.schedules.pause(name)
@@ -84,7 +84,7 @@ async def pause(name: Name, /, *, common: Common = COMMON, terminal: Injected) -
 
 
 @schedules.command
-async def resume(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def resume(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Resume a paused schedule from now on: times that passed meanwhile are skipped."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.schedules.resume(name)
@@ -92,7 +92,7 @@ async def resume(name: Name, /, *, common: Common = COMMON, terminal: Injected) 
 
 
 @schedules.command
-async def fire(name: Name, /, *, common: Common = COMMON, terminal: Injected) -> int:
+async def fire(name: Name, /, *, common: CommonOptions = COMMON, terminal: Injected) -> int:
     """Fire a schedule now, at any time.
 
     Exit code 1 when the firing was refused.
@@ -112,7 +112,7 @@ async def coming(
     every: Annotated[int | None, Seconds(help="The interval between two times.")] = None,
     timezone: Annotated[str, Option(help="The time zone, an IANA name.", show_default=True)] = "UTC",
     count: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 10,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List the next times a schedule is due. With `--cron` or `--every` they are computed here, without a fleet."""

@@ -11,8 +11,15 @@ from fleetfold.search_request import SearchOptions
 from fleetfold_cli.error_exit import OK, PARTLY
 from fleetfold_cli.next_page import next_page
 from fleetfold_cli.parsing.assignments import searched_nodes
-from fleetfold_cli.parsing.common_options import COMMON, Common
-from fleetfold_cli.parsing.search_options import PRESENTATION, QUERY, SCATTER, Presentation, Query, Scatter
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions
+from fleetfold_cli.parsing.search_options import (
+    PRESENTATION,
+    QUERY,
+    SCATTER,
+    PresentationOptions,
+    QueryOptions,
+    ScatterOptions,
+)
 from fleetfold_cli.parsing.sort_keys import parse_sort
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import search_view as views
@@ -27,10 +34,10 @@ async def search(
     query: Annotated[str, Parameter(help="What you look for, in your own words.")],
     /,
     *,
-    within: Query = QUERY,
-    presentation: Presentation = PRESENTATION,
-    scatter: Scatter = SCATTER,
-    common: Common = COMMON,
+    within: QueryOptions = QUERY,
+    presentation: PresentationOptions = PRESENTATION,
+    scatter: ScatterOptions = SCATTER,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Search all applications as if they were one.
@@ -58,7 +65,9 @@ async def search(
     return PARTLY if found.partial else OK
 
 
-def _options(within: Query, presentation: Presentation, scatter: Scatter, *, highlight: bool) -> SearchOptions:
+def _options(
+    within: QueryOptions, presentation: PresentationOptions, scatter: ScatterOptions, *, highlight: bool
+) -> SearchOptions:
     """Build the options; `highlight` is the default of that option."""
     return SearchOptions(
         threshold=within.threshold, explain=presentation.explain, cursor=presentation.cursor, dedup=presentation.dedup,

@@ -12,9 +12,9 @@ from fleetfold.transact_request import transact_request
 from fleetfold_cli.error_exit import OK
 from fleetfold_cli.exit_codes import of_transaction
 from fleetfold_cli.json_output import line
-from fleetfold_cli.parsing.callbacks import callback as read_callback
-from fleetfold_cli.parsing.common_options import COMMON, Common, Flag, Option, Seconds
-from fleetfold_cli.parsing.transaction_argument import Order, of_definition, of_file
+from fleetfold_cli.parsing.callback_arguments import callback as read_callback
+from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option, Seconds
+from fleetfold_cli.parsing.transaction_argument import ChosenTransaction, of_definition, of_file
 from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import transaction_view as views
 from fleetfold_shared.ids import new_id
@@ -62,7 +62,7 @@ async def run(
     /,
     *inputs: Annotated[str, Parameter(help="`key=value`, or `key:=JSON`: its inputs.")],
     how: TransactionOptions = DEFAULTS,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Run the transaction of a file, or a stored one: `fleetfold tx run order sku=TNT-204`.
@@ -78,7 +78,7 @@ async def run(
     return of_transaction(view.state)
 
 
-async def _run(fleet: Client, order: Order, how: TransactionOptions) -> TransactionView:
+async def _run(fleet: Client, order: ChosenTransaction, how: TransactionOptions) -> TransactionView:
     if how.dry_run:
         return await fleet.transactions.check(order.steps, name=order.name, inputs=order.inputs)
     request = transact_request(
@@ -94,7 +94,7 @@ async def listing(
     *,
     limit: Annotated[int, Option(help="How many, 1 to 1000.", show_default=True)] = 50,
     state: Annotated[TransactionState | None, Option(help="Only those in this state.")] = None,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """List the latest transactions, newest first."""
@@ -104,7 +104,7 @@ async def listing(
 
 
 @tx.command
-async def show(id: Id, /, *, common: Common = COMMON, terminal: Injected) -> None:
+async def show(id: Id, /, *, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show one transaction: its steps, and its timeline with reasons."""
     async with await terminal.fleet(common) as fleet:
         view = await fleet.transactions.get(id)
@@ -117,7 +117,7 @@ async def cancel(
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")] = "",
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Cancel a running transaction: its completed steps are compensated."""
@@ -133,7 +133,7 @@ async def retry(
     *,
     step: Annotated[str | None, Option(help="Only this parked step.")] = None,
     why: Annotated[str, Option(help="Why, for the timeline.")] = "",
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Retry the parked steps of a transaction."""
@@ -149,7 +149,7 @@ async def skip(
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")],
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """Leave a parked step as it is, and continue with the others."""
@@ -165,7 +165,7 @@ async def resolve(
     /,
     *,
     why: Annotated[str, Option(help="Why, for the timeline.")],
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> None:
     """End a parked transaction by hand, after you have made sure that this is its state."""
@@ -180,7 +180,7 @@ async def follow(
     /,
     *,
     timeout: Annotated[float, Seconds(help="How long to wait for its end.")] = 300.0,
-    common: Common = COMMON,
+    common: CommonOptions = COMMON,
     terminal: Injected,
 ) -> int:
     """Follow the timeline of a transaction until its end.
@@ -191,7 +191,7 @@ async def follow(
     """
     code = OK
     async with await terminal.fleet(common) as fleet:
-        shown = views.Following()
+        shown = views.TimelinePrinter()
         async with aclosing(fleet.transactions.follow(id, timeout_s=timeout)) as news:
             async for one in news:
                 if isinstance(one, TransactionView):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from fleetfold_cli.parsing.common_options import OUTPUT, Output
+from fleetfold_cli.parsing.common_options import OUTPUT, OutputOptions
 from fleetfold_cli.terminal import Injected
 from fleetfold_shared import __version__
 
 __all__ = ["version"]
 
 
-def version(*, output: Output = OUTPUT, terminal: Injected) -> None:
+def version(*, output: OutputOptions = OUTPUT, terminal: Injected) -> None:
     """Print the version of this program."""
     terminal.show(output, {"version": __version__}, lambda: __version__)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fleetfold_broker.connection.tls import ServerTls
     from fleetfold_broker.identity import PublicKeys
 
-__all__ = ["INSECURE", "Protection", "in_the_open", "keep_local_key", "protection"]
+__all__ = ["INSECURE", "KeysAndTls", "in_the_open", "keep_local_key", "protection"]
 
 log = structlog.get_logger(__name__)
 
@@ -31,7 +31,7 @@ INSECURE = "INSECURE: no identities; whoever connects may do everything, on ever
 
 
 @dataclass(frozen=True, slots=True)
-class Protection:
+class KeysAndTls:
     """Keys and TLS of an embedded broker. `identity` is None if it is insecure; `ca` is the CA file that clients
     need."""
 
@@ -40,10 +40,10 @@ class Protection:
     ca: str | None
 
 
-def protection(config: Config, keys: Path, host: str) -> Protection:
+def protection(config: Config, keys: Path, host: str) -> KeysAndTls:
     """The configured protection; missing keys and certificates are created."""
     server_tls, ca = _tls(config.tls, host) if config.tls.enabled else (None, None)
-    return Protection(None if config.access.insecure else _identity(keys), server_tls, ca)
+    return KeysAndTls(None if config.access.insecure else _identity(keys), server_tls, ca)
 
 
 def in_the_open(host: str, *, tls: bool) -> str | None:

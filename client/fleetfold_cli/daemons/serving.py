@@ -24,7 +24,13 @@ from fleetfold.tls import find_tls
 from fleetfold_broker.connection.info_probe import wait_for_greeting
 from fleetfold_broker.secret_file import from_environment, keep_private
 from fleetfold_cli.daemons.keys_and_tls import INSECURE, in_the_open, keep_local_key, protection
-from fleetfold_cli.parsing.common_options import Access, BrokerAccess, Connection, Daemon, Output
+from fleetfold_cli.parsing.common_options import (
+    AccessOptions,
+    BrokerAccessOptions,
+    ConnectOptions,
+    DaemonOptions,
+    OutputOptions,
+)
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.config import BrokerConfig, ChildConfig, Config, MasterConfig, load
 from fleetfold_shared.errors import InvalidInput
@@ -44,20 +50,20 @@ __all__ = [
 ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 (where to find a broker that listens everywhere)
 
 
-def settings(daemon: Daemon, output: Output, terminal: Terminal) -> Config:
+def settings(daemon: DaemonOptions, output: OutputOptions, terminal: Terminal) -> Config:
     """The settings of file and environment, overridden by the options; configures logging."""
     config = load(daemon.config, os.environ)
     database = from_environment("FLEETFOLD_MASTER_DATABASE", os.environ) or config.master.database
     log = replace(config.log, level=daemon.log_level or config.log.level, format=daemon.log_format or config.log.format)
     configure(log.level, log.format, terminal.err, Redactor(config.master.redact, "master.redact"))
-    ca = str(output.ca) if isinstance(output, Connection) and output.ca else config.tls.ca
+    ca = str(output.ca) if isinstance(output, ConnectOptions) and output.ca else config.tls.ca
     return replace(
         config, log=log, prefix=output.prefix or config.prefix, tls=replace(config.tls, ca=ca),
         master=replace(config.master, database=database),
     )  # fmt: skip
 
 
-def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
+def guarded(config: Config, access: AccessOptions, terminal: Terminal) -> Config:
     """The settings, overridden by the options of `access`. Prints a warning on stderr if the fleet is insecure."""
     chosen = replace(
         config.access,
@@ -66,7 +72,7 @@ def guarded(config: Config, access: Access, terminal: Terminal) -> Config:
     )
     if chosen.insecure:
         print(f"fleetfold: {INSECURE}", file=terminal.err, flush=True)
-    enabled = config.tls.enabled or (isinstance(access, BrokerAccess) and access.tls)
+    enabled = config.tls.enabled or (isinstance(access, BrokerAccessOptions) and access.tls)
     return replace(config, access=chosen, tls=replace(config.tls, enabled=enabled))
 
 

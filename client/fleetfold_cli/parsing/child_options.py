@@ -12,20 +12,21 @@ from msgspec.structs import asdict
 
 from fleetfold_cli.parsing.assignments import by_name, collections, labels, pair
 from fleetfold_cli.parsing.common_options import Flag, Many, New, Option, StatePath
-from fleetfold_cli.parsing.readings import readings
+from fleetfold_cli.parsing.reading_arguments import readings
 from fleetfold_shared.config import ChildConfig
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.text.scoring import check_alpha
 
 __all__ = [
-    "APPLICATION", "HOSTED", "JOIN_TOKEN", "READING", "Application", "Hosted", "JoinToken", "ReadingOptions", "over",
+    "APPLICATION", "HOSTED", "JOIN_TOKEN", "READING", "ApplicationOptions", "CollectionOptions", "JoinTokenOptions",
+    "ReadingOptions", "over",
 ]  # fmt: skip
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Hosted:
+class CollectionOptions:
     """The collections of a child."""
 
     collection: Annotated[
@@ -99,7 +100,7 @@ class ReadingOptions:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Application:
+class ApplicationOptions:
     """The application that a child fronts."""
 
     actions: Annotated[tuple[str, ...], Many(help="`module:object`: an action, or a list of them.")] = ()
@@ -127,7 +128,7 @@ class Application:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class JoinToken:
+class JoinTokenOptions:
     """The join token of a new node."""
 
     join: Annotated[
@@ -151,7 +152,12 @@ class JoinToken:
             raise InvalidInput(f"join-file: {file} cannot be read: {why}", field="join_file") from None
 
 
-HOSTED, READING, APPLICATION, JOIN_TOKEN = Hosted(), ReadingOptions(), Application(), JoinToken()
+HOSTED, READING, APPLICATION, JOIN_TOKEN = (
+    CollectionOptions(),
+    ReadingOptions(),
+    ApplicationOptions(),
+    JoinTokenOptions(),
+)
 
 
 def over(config: ChildConfig, given: Mapping[str, object]) -> ChildConfig:

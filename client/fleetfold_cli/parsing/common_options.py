@@ -13,8 +13,9 @@ from cyclopts import Parameter
 from fleetfold_shared.config import LogFormat, LogLevel
 
 __all__ = [
-    "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "Access", "BrokerAccess", "Common",
-    "Connection", "Daemon", "Days", "Duration", "Flag", "Many", "New", "Option", "Output", "Seconds", "StatePath",
+    "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "AccessOptions", "BrokerAccessOptions",
+    "CommonOptions", "ConnectOptions", "DaemonOptions", "Days", "Duration", "Flag", "Many", "New", "Option",
+    "OutputOptions", "Seconds", "StatePath",
 ]  # fmt: skip
 
 Option: Callable[..., Parameter] = partial(Parameter, show_default=False)
@@ -51,7 +52,7 @@ def Duration(help: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it
 
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
-class Output:
+class OutputOptions:
     """The options of all commands."""
 
     json: Annotated[bool, Flag(help="Print one JSON document on stdout, and nothing else.")] = False
@@ -60,11 +61,15 @@ class Output:
 
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
-class Connection(Output):
+class ConnectOptions(OutputOptions):
     """The options of commands that connect to a broker."""
 
     url: Annotated[
-        str | None, Option(help="The broker's URL; else `$FLEETFOLD_URL`, else the fleet that runs on this machine.")
+        str | None,
+        Option(
+            help="The broker's URL, or those of a cluster, separated by commas; else `$FLEETFOLD_URL`, else the fleet"
+            " that runs on this machine."
+        ),
     ] = None
     ca: Annotated[
         Path | None, Option(help="The CA that signed its certificate, a PEM file; else `$FLEETFOLD_TLS_CA`.")
@@ -73,7 +78,7 @@ class Connection(Output):
 
 @Parameter(name="*", group="Common options")
 @dataclass(frozen=True, slots=True)
-class Common(Connection):
+class CommonOptions(ConnectOptions):
     """The options of commands that ask the fleet."""
 
     key_file: Annotated[
@@ -84,7 +89,7 @@ class Common(Connection):
 
 @Parameter(name="*", group="Daemon options")
 @dataclass(frozen=True, slots=True)
-class Daemon:
+class DaemonOptions:
     """The options of daemons."""
 
     config: Annotated[
@@ -100,7 +105,7 @@ class Daemon:
 
 @Parameter(name="*", group="Security options")
 @dataclass(frozen=True, slots=True)
-class Access:
+class AccessOptions:
     """Who may connect to a fleet that is run here."""
 
     keys: Annotated[Path | None, StatePath("Where the fleet's secrets are.", "keys")] = None
@@ -111,7 +116,7 @@ class Access:
 
 @Parameter(name="*", group="Security options")
 @dataclass(frozen=True, slots=True)
-class BrokerAccess(Access):
+class BrokerAccessOptions(AccessOptions):
     """Who may connect to an embedded broker, and how."""
 
     tls: Annotated[
@@ -119,9 +124,9 @@ class BrokerAccess(Access):
     ] = False
 
 
-OUTPUT = Output()
-CONNECTION = Connection()
-ACCESS = Access()
-BROKER_ACCESS = BrokerAccess()
-COMMON = Common()
-DAEMON = Daemon()
+OUTPUT = OutputOptions()
+CONNECTION = ConnectOptions()
+ACCESS = AccessOptions()
+BROKER_ACCESS = BrokerAccessOptions()
+COMMON = CommonOptions()
+DAEMON = DaemonOptions()

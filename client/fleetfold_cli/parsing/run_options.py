@@ -7,18 +7,18 @@ from typing import Annotated, Any
 
 from cyclopts import Group, Parameter
 
-from fleetfold_cli.parsing.callbacks import callback
+from fleetfold_cli.parsing.callback_arguments import callback
 from fleetfold_cli.parsing.common_options import Flag, Option, Seconds
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import RetryPolicy
 
-__all__ = ["CHOICE", "PACE", "TIMES", "Choice", "Pace", "Times"]
+__all__ = ["CHOICE", "PACE", "TIMES", "LimitOptions", "RolloutOptions", "TargetOptions"]
 
 
 @Parameter(name="*", group=Group("Nodes", sort_key=1))
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TargetOptions:
     """The nodes to run on."""
 
     all: Annotated[bool, Flag(help="On all active nodes; then there is no TARGET.")] = False
@@ -45,7 +45,7 @@ class Choice:
 
 @Parameter(name="*", group=Group("Order", sort_key=2))
 @dataclass(frozen=True, slots=True)
-class Pace:
+class RolloutOptions:
     """The order of the nodes."""
 
     sequential: Annotated[bool, Flag(help="One node after another.")] = False
@@ -66,7 +66,7 @@ class Pace:
 
 @Parameter(name="*", group=Group("Times and tries", sort_key=3))
 @dataclass(frozen=True, slots=True)
-class Times:
+class LimitOptions:
     """Time limits, retries, and the callback."""
 
     timeout: Annotated[float, Seconds(help="How long one try may take on a node.")] = 60.0
@@ -95,4 +95,4 @@ class Times:
         return convert_to(said, RetryPolicy, "retry")
 
 
-CHOICE, PACE, TIMES = Choice(), Pace(), Times()
+CHOICE, PACE, TIMES = TargetOptions(), RolloutOptions(), LimitOptions()

@@ -10,12 +10,12 @@ from cyclopts import Parameter
 from fleetfold_cli.parsing.common_options import Flag, Many, Option, Seconds
 from fleetfold_shared.messages import CacheUse, Dedup, Partial
 
-__all__ = ["PRESENTATION", "QUERY", "SCATTER", "Presentation", "Query", "Scatter"]
+__all__ = ["PRESENTATION", "QUERY", "SCATTER", "PresentationOptions", "QueryOptions", "ScatterOptions"]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Query:
+class QueryOptions:
     """What is searched, and where."""
 
     node: Annotated[tuple[str, ...], Many(help="Search this node only; may be given several times.")] = ()
@@ -31,7 +31,7 @@ class Query:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Presentation:
+class PresentationOptions:
     """What is shown of the hits, and in which order."""
 
     highlight: Annotated[
@@ -55,7 +55,7 @@ class Presentation:
 
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
-class Scatter:
+class ScatterOptions:
     """Which nodes are asked, and how."""
 
     auto: Annotated[
@@ -74,4 +74,4 @@ class Scatter:
     cache: Annotated[CacheUse, Option(help="A cached answer: use it, refresh it, or off.", show_default=True)] = "use"
 
 
-QUERY, PRESENTATION, SCATTER = Query(), Presentation(), Scatter()
+QUERY, PRESENTATION, SCATTER = QueryOptions(), PresentationOptions(), ScatterOptions()

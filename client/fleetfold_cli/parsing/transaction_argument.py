@@ -15,12 +15,12 @@ from fleetfold_shared.messages import StepSpec
 if TYPE_CHECKING:  # it takes long to import, and `--help` does not need it
     from fleetfold.client import Client
 
-__all__ = ["Order", "of_definition", "of_file", "parsed"]
+__all__ = ["ChosenTransaction", "of_definition", "of_file", "parsed"]
 
 _NAME = re.compile(r"([a-z][a-z0-9_-]{0,62})(?:@([1-9][0-9]{0,8}))?")
 
 
-class Order(NamedTuple):
+class ChosenTransaction(NamedTuple):
     """A transaction to run, and its inputs."""
 
     steps: Sequence[StepSpec] | str
@@ -37,7 +37,7 @@ def parsed(text: str) -> tuple[str, int | None]:
     return match[1], int(match[2]) if match[2] else None
 
 
-def of_file(target: str, words: Sequence[str], stdin: TextIO) -> Order | None:
+def of_file(target: str, words: Sequence[str], stdin: TextIO) -> ChosenTransaction | None:
     """The transaction of a file; None for a word that could name a definition: a file of that name is `./NAME`."""
     given = [assignment(word) for word in words]
     if _NAME.fullmatch(target):
@@ -49,11 +49,11 @@ def of_file(target: str, words: Sequence[str], stdin: TextIO) -> Order | None:
         if name not in inputs:
             raise InvalidInput(f"inputs.{name}: missing; write {name}=VALUE", field=f"inputs.{name}")
     defaults = {name: one["default"] for name, one in schema["properties"].items() if "default" in one}
-    return Order(file.steps, {**defaults, **inputs}, file.name, file.within_s)
+    return ChosenTransaction(file.steps, {**defaults, **inputs}, file.name, file.within_s)
 
 
-async def of_definition(target: str, words: Sequence[str], fleet: Client) -> Order:
+async def of_definition(target: str, words: Sequence[str], fleet: Client) -> ChosenTransaction:
     """The definition of that name, its inputs typed as it has them."""
     given = [assignment(word) for word in words]
     schema = (await fleet.definitions.get(*parsed(target))).schema if any(one.untyped for one in given) else None
-    return Order(target, values(given, schema))
+    return ChosenTransaction(target, values(given, schema))

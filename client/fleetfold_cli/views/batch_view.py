@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.json_output import line
-from fleetfold_cli.parsing.common_options import Output
+from fleetfold_cli.parsing.common_options import OutputOptions
 from fleetfold_cli.safe_text import flat
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import ErrorBody, InvalidInput
@@ -18,7 +18,7 @@ from fleetfold_shared.messages import JobNode
 if TYPE_CHECKING:
     from fleetfold.submission import SubmitOutcome
 
-__all__ = ["Tally"]
+__all__ = ["BatchOutput"]
 
 EVERY_S = 0.2
 WOULD_RUN = "would run"
@@ -26,12 +26,12 @@ GOOD = frozenset({"ok", "running", WOULD_RUN})
 REFUSED = "refused"
 
 
-class Tally:
+class BatchOutput:
     """Counts and prints outcomes. With `as_json` each is a JSON document on a line of its own; else only failures
     are printed. `quiet` omits successes, and the sum unless one failed."""
 
     def __init__(
-        self, output: Output, terminal: Terminal, batch_id: str, total: int | None, *, quiet: bool = False
+        self, output: OutputOptions, terminal: Terminal, batch_id: str, total: int | None, *, quiet: bool = False
     ) -> None:
         self._as_json, self._terminal, self._quiet = output.json, terminal, quiet
         self._batch_id, self._total = batch_id, total

@@ -11,7 +11,7 @@ from rich.text import Text
 from fleetfold_cli.views.text import cell, grid, ms, one_line
 from fleetfold_shared.messages import Job, JobNode, Progress
 
-__all__ = ["Told", "far", "live"]
+__all__ = ["PrintedProgress", "far", "live"]
 
 MOST_ROWS = 10
 NOTE_CHARS = 60
@@ -32,10 +32,10 @@ def far(progress: Progress | None) -> str:
 def live(job: Job) -> RenderableType:
     """The total, and the running nodes, most advanced first."""
     ended = sum(node.outcome is not None for node in job.nodes)
-    ill = sum(node.outcome not in {None, "ok"} for node in job.nodes)
+    failed = sum(node.outcome not in {None, "ok"} for node in job.nodes)
     rows = grid()
     rows.add_column()
-    said = f"{ended} of {len(job.nodes)} nodes{f', {ill} not ok' if ill else ''}"
+    said = f"{ended} of {len(job.nodes)} nodes{f', {failed} not ok' if failed else ''}"
     rows.add_row(cell(job.action), _bar(ended, len(job.nodes)), cell(said))
     running = sorted((node for node in job.nodes if _shows(node)), key=_share, reverse=True)
     for node in running[:MOST_ROWS]:
@@ -47,7 +47,7 @@ def live(job: Job) -> RenderableType:
     return Group(rows, *more, *waiting)
 
 
-class Told:
+class PrintedProgress:
     """What was already printed of a job."""
 
     def __init__(self) -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from fleetfold_cli.views.text import ago, cell, clean, clock, nothing, result, state, table
 from fleetfold_shared.messages import StepView, TimelineEntry, TransactionView
 
-__all__ = ["Following", "detail", "listing"]
+__all__ = ["TimelinePrinter", "detail", "listing"]
 
 _STYLE = {
     "failed": "red", "timed_out": "red", "unknown": "red", "rejected": "red", "parked": "red",
@@ -75,7 +75,7 @@ def since(seconds: float) -> str:
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {int(seconds) % 60:02d} s"
 
 
-class Following:
+class TimelinePrinter:
     """A transaction line by line."""
 
     def __init__(self) -> None:

@@ -9,16 +9,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from fleetfold_broker.identity.grants import Grade, Grant, Presented, narrow_inbox, unsalted
-from fleetfold_master.access.access_tokens import AccessTokens
-from fleetfold_master.access.api_keys import ApiKeys
-from fleetfold_master.access.invitations import RESERVED, Invitations
+from fleetfold_broker.identity.grants import Grade, Grant, LoginData, narrow_inbox, unsalted
+from fleetfold_master.access.invitations import RESERVED
 from fleetfold_master.access.login_refusal import Reason, Refusal
-from fleetfold_master.access.rate_limits import Failures
-from fleetfold_master.access.rejections import RejectionLog
-from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.nodes import Registry
-from fleetfold_shared.clock import Clock
+from fleetfold_master.access.login_services import LoginServices
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import SLUG
@@ -40,21 +34,18 @@ _SLUG = re.compile(SLUG)
 
 
 class Authenticator:
-    """Handles auth callouts. `pending`: whether nodes without a token may send a join request."""
+    """Handles auth callouts."""
 
-    def __init__(
-        self, tokens: AccessTokens, sessions: Sessions, invites: Invitations, keys: ApiKeys, registry: Registry,
-        failures: Failures, rejections: RejectionLog, clock: Clock, *, pending: bool,
-    ) -> None:  # fmt: skip
-        self._tokens, self._sessions, self._invites, self._keys = tokens, sessions, invites, keys
-        self._registry, self._failures, self._clock, self._pending = registry, failures, clock, pending
+    def __init__(self, services: LoginServices) -> None:
+        self._tokens, self._sessions, self._invites = services.tokens, services.sessions, services.invites
+        self._keys, self._registry, self._clock = services.keys, services.registry, services.clock
+        self._failures, self._rejections, self._pending = services.failures, services.rejections, services.pending
         self._hosts: dict[str, str] = {}
         self._shut_out: dict[str, float] = {}
-        self._rejections = rejections
         self.admitted = 0
         self.refused: Counter[Reason] = Counter()
 
-    async def admit(self, presented: Presented) -> Grant:
+    async def admit(self, presented: LoginData) -> Grant:
         """The permissions of a login. Raises `Refusal`, which is counted and audited."""
         try:
             grant = await self._decide(presented)
@@ -77,7 +68,7 @@ class Authenticator:
         """The address of the identity's last login; empty if that was before this master started."""
         return self._hosts.get(name, "")
 
-    async def _decide(self, presented: Presented) -> Grant:
+    async def _decide(self, presented: LoginData) -> Grant:
         if not _SLUG.match(presented.name):
             raise Refusal("malformed", "the name that was given is no name")
         if self._shut_out.get(presented.name, 0.0) > self._clock.monotonic():
@@ -108,10 +99,10 @@ class Authenticator:
                 return await self._invites.knows(shown.id)
             case "refresh":
                 return await self._sessions.knows(shown.id)
-            case "petition":
+            case "join_request":
                 return True
 
-    async def _by_access_token(self, presented: Presented) -> Grant:
+    async def _by_access_token(self, presented: LoginData) -> Grant:
         claims = self._tokens.verify(presented.token)
         name = _agreed(presented, claims.sub)
         if claims.role != "child":
@@ -121,7 +112,7 @@ class Authenticator:
         self._refuse_inactive(name)
         return Grant(name=name, role="child", capabilities=claims.capabilities, expires_at=claims.exp, inbox=name)
 
-    async def _by_credential(self, presented: Presented, shown: Credential) -> Grant:
+    async def _by_credential(self, presented: LoginData, shown: Credential) -> Grant:
         name = _agreed(presented, shown.name)
         if shown.kind == "key":
             key = await self._keys.authenticate(shown)
@@ -135,9 +126,9 @@ class Authenticator:
             return self._narrow(presented, "refresh")
         if not self._pending:
             raise Refusal("not_allowed", "nodes without a join token are not let in here", name)
-        return self._narrow(presented, "petition")
+        return self._narrow(presented, "request")
 
-    def _narrow(self, presented: Presented, grade: Grade) -> Grant:
+    def _narrow(self, presented: LoginData, grade: Grade) -> Grant:
         return Grant(
             name=presented.name, role="child", grade=grade, expires_at=self._clock.wall() + GRADE_S,
             inbox=narrow_inbox(presented.name, presented.token),
@@ -156,13 +147,13 @@ class Authenticator:
             del self._hosts[next(iter(self._hosts))]
 
 
-def _agreed(presented: Presented, name: str) -> str:
+def _agreed(presented: LoginData, name: str) -> str:
     if presented.name != name:
         raise Refusal("wrong_name", f"{presented.name!r} has shown a credential of {name!r}", presented.name)
     return name
 
 
-def _credential(presented: Presented) -> Credential:
+def _credential(presented: LoginData) -> Credential:
     try:
         return Credential.parse(unsalted(presented.token))
     except InvalidInput as error:

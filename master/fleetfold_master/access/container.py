@@ -16,6 +16,7 @@ from fleetfold_master.access.authorizer import Authorizer, LookAgain, OpenAuthor
 from fleetfold_master.access.enrolment import Enrolment, Live
 from fleetfold_master.access.invitations import Invitations
 from fleetfold_master.access.join_requests import JoinRequests
+from fleetfold_master.access.login_services import LoginServices
 from fleetfold_master.access.rate_limits import Failures, Limits
 from fleetfold_master.access.rejections import RejectionLog
 from fleetfold_master.access.sessions import Sessions
@@ -42,6 +43,7 @@ log = structlog.get_logger(__name__)
 class AccessContainer:
     """The services by name. Call `load` before use, `start` to serve enrolment, and `close` at the end."""
 
+    # The parameters are what the services are made from, each once: a value object would only list them again.
     def __init__(
         self, store: Store, registry: Registry, signing: SigningKeys, config: AccessConfig, subjects: Subjects,
         clock: Clock, live: Live, retention: RetentionConfig | None = None, redact: Redactor | None = None, *,
@@ -63,14 +65,14 @@ class AccessContainer:
         self.limits = Limits({}, clock) if config.insecure else Limits.of(config, clock)
         self.authorizer = OpenAuthorizer() if config.insecure else Authorizer(self._identity, look_again)
         self._rejections = RejectionLog(self.audit, clock)
-        self.authenticator = Authenticator(
+        services = LoginServices(
             self.tokens, self.sessions, self.invites, self.keys, registry, failures, self._rejections, clock,
             pending=config.pending,
         )  # fmt: skip
+        self.authenticator = Authenticator(services)
         self._enrolment = Enrolment(
-            subjects, self.invites, self.sessions, self.join_requests, self.keys, registry, self.limits, failures,
-            self.audit, self._rejections, live=live, where=self.authenticator.where, pending=config.pending,
-        )  # fmt: skip
+            subjects, services, self.join_requests, self.limits, self.audit, live=live, where=self.authenticator.where
+        )
 
     async def load(self) -> None:
         """Load all rows."""

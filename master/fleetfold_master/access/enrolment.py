@@ -13,23 +13,19 @@ from fleetfold_broker.rpc.admission import OWN, AdmissionControl
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
-from fleetfold_master.access.api_keys import ApiKeys
 from fleetfold_master.access.audit_log import AuditLog
 from fleetfold_master.access.authenticator import GUESSES
 from fleetfold_master.access.charge import spend
-from fleetfold_master.access.invitations import Invitations
 from fleetfold_master.access.join_requests import JoinRequests
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_master.access.rate_limits import Failures, Limits
-from fleetfold_master.access.rejections import RejectionLog
-from fleetfold_master.access.sessions import Sessions
-from fleetfold_master.nodes import Registry
+from fleetfold_master.access.login_services import LoginServices
+from fleetfold_master.access.rate_limits import Limits
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.credentials import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
-from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens, decode
+from fleetfold_shared.messages import Enrol, JoinRequest, JoinRequestReply, Message, Refresh, Tokens, decode
 from fleetfold_shared.verbs import JoinVerb
-from fleetfold_shared.verbs.join_requests import ENROL, PETITION, REFRESH
+from fleetfold_shared.verbs.join_requests import ENROL, JOIN_REQUEST, REFRESH
 
 __all__ = ["JOINING", "Enrolment", "Live"]
 
@@ -48,26 +44,26 @@ _FAILURES = GUESSES | {"spent", "not_allowed"}
 
 
 class Enrolment:
-    """Serves `enrol`, `refresh` and, if nodes may be `pending`, `petition`. `where` is the address of an identity."""
+    """Serves `enrol`, `refresh` and, if nodes may be pending, `request`. `where` is the address of an identity."""
 
     def __init__(
-        self, subjects: Subjects, invites: Invitations, sessions: Sessions, join_requests: JoinRequests, keys: ApiKeys,
-        registry: Registry, limits: Limits, failures: Failures, audit: AuditLog, rejections: RejectionLog,
-        *, live: Live, where: Callable[[str], str], pending: bool,
+        self, subjects: Subjects, services: LoginServices, join_requests: JoinRequests, limits: Limits, audit: AuditLog,
+        *, live: Live, where: Callable[[str], str],
     ) -> None:  # fmt: skip
-        self._subjects, self._invites, self._sessions, self._join_requests = subjects, invites, sessions, join_requests
-        self._keys, self._registry, self._limits, self._failures = keys, registry, limits, failures
-        self._audit, self._rejections = audit, rejections
-        self._live, self._where, self._pending = live, where, pending
+        self._subjects, self._join_requests, self._limits, self._audit = subjects, join_requests, limits, audit
+        self._invites, self._sessions, self._keys = services.invites, services.sessions, services.keys
+        self._registry, self._failures = services.registry, services.failures
+        self._rejections, self._pending = services.rejections, services.pending
+        self._live, self._where = live, where
 
     async def start(self, service: RequestServer) -> None:
         """Serve in the queue group of all masters."""
         handlers: dict[JoinVerb[Any, Any], Handler] = {ENROL: self._enrol, REFRESH: self._refresh}
         if self._pending:
-            handlers[PETITION] = self._petition
+            handlers[JOIN_REQUEST] = self._join_request
         for verb, handler in handlers.items():
             # each has slots of its own: anybody may send join requests, under any number of names
-            places = AdmissionControl(JOINING, own=0 if verb is PETITION else OWN)
+            places = AdmissionControl(JOINING, own=0 if verb is JOIN_REQUEST else OWN)
             await service.serve(
                 f"join.{verb.name}", self._subjects.join("*", verb.name), self._guarded(verb, handler), queue="masters",
                 caller=lambda subject: self._subjects.token(subject, 1), places=places,
@@ -122,15 +118,15 @@ class Enrolment:
         self._refuse_inactive(name)
         return await self._sessions.refresh(token, ask.attempt, self._where(name))
 
-    async def _petition(self, call: Call) -> Petitioned:
-        name, ask = call.identity, decode(call.body, Petition)
+    async def _join_request(self, call: Call) -> JoinRequestReply:
+        name, ask = call.identity, decode(call.body, JoinRequest)
         waited = self._registry.waits(name)
         if not waited:
             await self._refuse_taken(name)
         answer = await self._join_requests.ask(name, ask)
         if answer.tokens or not waited:  # not each time it asks again
             await self._audit.write(
-                name, "join.petition", "ok", role="child", node=name, target=answer.fingerprint,
+                name, "join.request", "ok", role="child", node=name, target=answer.fingerprint,
                 reason="let in" if answer.tokens else "waits to be approved", source=self._where(name),
             )  # fmt: skip
         return answer

@@ -8,7 +8,7 @@ from sqlalchemy.dialects import postgresql
 
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.tables import petition
+from fleetfold_master.store.tables import join_request
 from fleetfold_shared.messages import NodeDescription
 
 __all__ = [
@@ -35,33 +35,35 @@ class StoredJoinRequest(msgspec.Struct, frozen=True, kw_only=True):
     granted_at: float | None = None
 
 
-_WAITING = petition.alias("waiting")
+_WAITING = join_request.alias("waiting")
 _COUNT = select(func.count()).select_from(_WAITING).where(_WAITING.c.approved_at.is_(None)).scalar_subquery()
 _INSERT = (
-    postgresql.insert(petition)
+    postgresql.insert(join_request)
     .from_select(
-        [c.name for c in petition.c],
-        select(*(bindparam(f"new_{c.name}", type_=c.type) for c in petition.c)).where(bindparam("most") > _COUNT),
+        [c.name for c in join_request.c],
+        select(*(bindparam(f"new_{c.name}", type_=c.type) for c in join_request.c)).where(bindparam("most") > _COUNT),
     )
     .on_conflict_do_nothing()
 )
-_THIS = petition.c.node == bindparam("key")
-_FITS = or_(bindparam("any_fingerprint") == 1, petition.c.fingerprint == bindparam("only_fingerprint"))
+_THIS = join_request.c.node == bindparam("key")
+_FITS = or_(bindparam("any_fingerprint") == 1, join_request.c.fingerprint == bindparam("only_fingerprint"))
 _APPROVE = (
-    update(petition).where(_THIS, petition.c.approved_at.is_(None), _FITS).values(approved_at=bindparam("approved_at"))
+    update(join_request)
+    .where(_THIS, join_request.c.approved_at.is_(None), _FITS)
+    .values(approved_at=bindparam("approved_at"))
 )
 _GRANT = (
-    update(petition)
-    .where(_THIS, petition.c.claim == bindparam("of_claim"))
-    .where(petition.c.approved_at.is_not(None), petition.c.granted_at.is_(None))
+    update(join_request)
+    .where(_THIS, join_request.c.claim == bindparam("of_claim"))
+    .where(join_request.c.approved_at.is_not(None), join_request.c.granted_at.is_(None))
     .values(granted_at=bindparam("granted_at"))
 )
-_DROP = delete(petition).where(_THIS)
-_LAPSE = delete(petition).where(
+_DROP = delete(join_request).where(_THIS)
+_LAPSE = delete(join_request).where(
     or_(
-        petition.c.granted_at < bindparam("granted_before"),
-        petition.c.granted_at.is_(None)
-        & (func.coalesce(petition.c.approved_at, petition.c.asked_at) < bindparam("asked_before")),
+        join_request.c.granted_at < bindparam("granted_before"),
+        join_request.c.granted_at.is_(None)
+        & (func.coalesce(join_request.c.approved_at, join_request.c.asked_at) < bindparam("asked_before")),
     )
 )
 
@@ -95,18 +97,18 @@ def lapsed(asked_before: float, granted_before: float) -> Write:
 
 async def read_join_request(store: Store, node: str) -> StoredJoinRequest | None:
     """The join request of that name."""
-    found = await _join_requests(store, petition.c.node == node)
+    found = await _join_requests(store, join_request.c.node == node)
     return found[0] if found else None
 
 
 async def read_join_requests(store: Store) -> list[StoredJoinRequest]:
     """Those that wait for approval."""
-    return await _join_requests(store, petition.c.approved_at.is_(None))
+    return await _join_requests(store, join_request.c.approved_at.is_(None))
 
 
 async def _join_requests(store: Store, *where: ColumnElement[bool]) -> list[StoredJoinRequest]:
-    return [_to_petition(row) for row in await store.read(select(petition).where(*where))]
+    return [_to_join_request(row) for row in await store.read(select(join_request).where(*where))]
 
 
-def _to_petition(row: RowMapping) -> StoredJoinRequest:
+def _to_join_request(row: RowMapping) -> StoredJoinRequest:
     return StoredJoinRequest(**{**row, "description": msgspec.json.decode(row["description"], type=NodeDescription)})

@@ -24,7 +24,15 @@ from fleetfold_shared.compatibility import check_version
 from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.credentials import digest, fingerprint, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
-from fleetfold_shared.messages import CAPABILITIES, NodeDescription, NodeRecord, Petition, Petitioned, Tokens, encode
+from fleetfold_shared.messages import (
+    CAPABILITIES,
+    JoinRequest,
+    JoinRequestReply,
+    NodeDescription,
+    NodeRecord,
+    Tokens,
+    encode,
+)
 
 __all__ = ["JoinRequests"]
 
@@ -59,13 +67,13 @@ class JoinRequests:
             self._show(record)
         self._shown = set(waiting)
 
-    async def ask(self, name: str, petition: Petition) -> Petitioned:
+    async def ask(self, name: str, request: JoinRequest) -> JoinRequestReply:
         """Process a join request, first or repeated; with tokens once it is approved.
 
         Raises `Conflict` if another claim is pending under that name, or the name is a member; `Overloaded` if too
         many are pending; `Refusal` ("spent") if the tokens were fetched long ago.
         """
-        return await self._uncancelled.run(self._ask(name, petition))
+        return await self._uncancelled.run(self._ask(name, request))
 
     async def approve(self, node: str, only: str | None = None) -> NodeRecord:
         """Approve a pending node; with the fingerprint `only`, just the one that has it.
@@ -88,13 +96,13 @@ class JoinRequests:
         """Wait for the writes in progress."""
         await self._uncancelled.close()
 
-    async def _ask(self, name: str, petition: Petition) -> Petitioned:
-        claim = digest(petition.claim)
+    async def _ask(self, name: str, request: JoinRequest) -> JoinRequestReply:
+        claim = digest(request.claim)
         stored = await read_join_request(self._store, name)
         if stored is None or self._has_lapsed(stored):
-            check_version(petition.description.version)
+            check_version(request.description.version)
             self._refuse_members(name)
-            stored = await self._begin(name, petition)
+            stored = await self._begin(name, request)
         if not same(stored.claim, claim):
             raise Conflict(
                 f"node: another one waits to be approved as {name!r}; choose another name, or have it removed",
@@ -102,15 +110,15 @@ class JoinRequests:
             )
         if stored.approved_at is None:
             self._show(stored)
-            return Petitioned(fingerprint=stored.fingerprint)
-        return Petitioned(fingerprint=stored.fingerprint, tokens=await self._grant(stored))
+            return JoinRequestReply(fingerprint=stored.fingerprint)
+        return JoinRequestReply(fingerprint=stored.fingerprint, tokens=await self._grant(stored))
 
-    async def _begin(self, name: str, petition: Petition) -> StoredJoinRequest:
+    async def _begin(self, name: str, request: JoinRequest) -> StoredJoinRequest:
         """Insert the join request. Returns the one that is now stored: this one, or another's that was faster."""
         now = self._clock.wall()
         record = StoredJoinRequest(
-            node=name, claim=digest(petition.claim), fingerprint=fingerprint(petition.claim),
-            description=_bounded(petition.description), asked_at=now,
+            node=name, claim=digest(request.claim), fingerprint=fingerprint(request.claim),
+            description=_bounded(request.description), asked_at=now,
         )  # fmt: skip
         await self._store.write(lapsed(now - LAPSES_S, now - AGAIN_S), asked(record, MOST_PENDING))
         stored = await read_join_request(self._store, name)
@@ -124,7 +132,7 @@ class JoinRequests:
         if stored.granted_at is None:
             await self._store.write(granted(stored.node, stored.claim, now))
         elif stored.granted_at + AGAIN_S <= now:
-            raise Refusal("spent", "the tokens of this petition have been fetched", stored.node)
+            raise Refusal("spent", "the tokens of this join request have been fetched", stored.node)
         return await self._sessions.open(stored.node, CAPABILITIES)
 
     async def _approve(self, node: str, only: str | None) -> NodeRecord:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from fleetfold_broker.identity import NotAdmitted
+from fleetfold_broker.identity import LoginRefused
 
 __all__ = ["Reason", "Refusal"]
 
@@ -14,7 +14,7 @@ Reason = Literal[
 ]  # fmt: skip
 
 
-class Refusal(NotAdmitted):
+class Refusal(LoginRefused):
     """`reason` is stable and counted, `detail` is for people, `who` is the name as far as it is known."""
 
     def __init__(self, reason: Reason, detail: str, who: str = "") -> None:

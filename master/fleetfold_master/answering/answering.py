@@ -16,8 +16,8 @@ from fleetfold_master.answering.citations import Citations
 from fleetfold_master.answering.extractive import extract
 from fleetfold_master.answering.generators import Gather, Generator, ModelGenerator, NodeGenerator
 from fleetfold_master.answering.language_model import Model, ModelError
-from fleetfold_master.answering.passages import Reading, read_passages
-from fleetfold_master.answering.sentences import Interest
+from fleetfold_master.answering.passages import ExtractedPassage, read_passages
+from fleetfold_master.answering.sentences import QuestionTerms
 from fleetfold_master.answering.session import NOT_KNOWN, AnswerSession
 from fleetfold_master.nodes import Registry
 from fleetfold_master.search import TermStatistics
@@ -45,9 +45,14 @@ class Answering:
     """Answers questions. `model` is None if no endpoint is configured."""
 
     def __init__(
-        self, config: AskConfig, registry: Registry, corpora: TermStatistics, gather: Gather, model: Model | None = None
+        self,
+        config: AskConfig,
+        registry: Registry,
+        statistics: TermStatistics,
+        gather: Gather,
+        model: Model | None = None,
     ) -> None:
-        self._config, self._registry, self._corpora = config, registry, corpora
+        self._config, self._registry, self._statistics = config, registry, statistics
         self._gather, self._model = gather, model
 
     async def answer(self, ask: AnswerQuestion, find: Find, say: Say) -> Answered:
@@ -118,7 +123,7 @@ class Answering:
             (node.name, collection.name) for node in found if node for collection in node.description.collections
             if not ask.collections or collection.name in ask.collections
         ]  # fmt: skip
-        weights = weigh(query_terms(ask.question), self._corpora.merged(keys))
+        weights = weigh(query_terms(ask.question), self._statistics.merged(keys))
         return {term.term: term.qtf * term.idf for term in weights.terms}
 
 
@@ -158,6 +163,6 @@ def _alone(ask: AnswerQuestion) -> str | None:
     return names[0] if len(names) == 1 else None
 
 
-def _read(hits: Sequence[Hit], question: str, idfs: Mapping[str, float], budget: int) -> list[Reading]:
+def _read(hits: Sequence[Hit], question: str, idfs: Mapping[str, float], budget: int) -> list[ExtractedPassage]:
     """Called in a thread, because extracting passages takes milliseconds."""
-    return read_passages(hits, Interest(question, idfs, load_embedder(DEFAULT_EMBEDDER)), budget)
+    return read_passages(hits, QuestionTerms(question, idfs, load_embedder(DEFAULT_EMBEDDER)), budget)

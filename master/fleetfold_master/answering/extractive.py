@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from fleetfold_master.answering.passages import Reading
+from fleetfold_master.answering.passages import ExtractedPassage
 from fleetfold_master.answering.sentences import Sentence
 
 __all__ = ["extract"]
@@ -26,14 +26,14 @@ class _Candidate(NamedTuple):
     relevance: float
 
 
-def extract(readings: Sequence[Reading]) -> tuple[str, set[int]]:
+def extract(readings: Sequence[ExtractedPassage]) -> tuple[str, set[int]]:
     """Up to four sentences, one a line, in the order of their sources and positions; and the numbers of their
     sources."""
     chosen = sorted(_chosen(_candidates(readings)), key=_place)
     return "\n".join(f"{one.sentence.text} [{one.n}]" for one in chosen), {one.n for one in chosen}
 
 
-def _candidates(readings: Sequence[Reading]) -> list[_Candidate]:
+def _candidates(readings: Sequence[ExtractedPassage]) -> list[_Candidate]:
     """Half of a sentence's relevance is its document's, relative to the best one, by which the fleet ranked."""
     best = max((reading.passage.score for reading in readings), default=0.0) or 1.0
     return [

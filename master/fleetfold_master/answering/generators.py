@@ -9,7 +9,7 @@ from typing import Protocol
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_master.answering.language_model import Model, ModelError
 from fleetfold_master.answering.prompt import messages
-from fleetfold_master.answering.session import AnswerSession, Credit
+from fleetfold_master.answering.session import AnswerSession, UsedGenerator
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import NodeAnswer, NodeQuestion, decode, encode
 
@@ -26,7 +26,7 @@ class Generator(Protocol):
     """Generates answers."""
 
     @property
-    def credit(self) -> Credit:
+    def credit(self) -> UsedGenerator:
         """The name of the model or node."""
 
     def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
@@ -41,9 +41,9 @@ class ModelGenerator:
     name: str
 
     @property
-    def credit(self) -> Credit:
+    def credit(self) -> UsedGenerator:
         """The model."""
-        return Credit(model=self.name)
+        return UsedGenerator(model=self.name)
 
     def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
         """The model's words as they come."""
@@ -59,9 +59,9 @@ class NodeGenerator:
     timeout_s: float
 
     @property
-    def credit(self) -> Credit:
+    def credit(self) -> UsedGenerator:
         """The node."""
-        return Credit(by=self.node)
+        return UsedGenerator(by=self.node)
 
     async def words(self, session: AnswerSession) -> AsyncGenerator[str, None]:
         """The node's answer, all at once."""

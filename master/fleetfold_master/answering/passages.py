@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from fleetfold_master.answering.sentences import Interest, Sentence, sentences
+from fleetfold_master.answering.sentences import QuestionTerms, Sentence, sentences
 from fleetfold_shared.messages import Hit, Passage
 
-__all__ = ["CHARS_PER_TOKEN", "Reading", "read_passages", "tokens_of"]
+__all__ = ["CHARS_PER_TOKEN", "ExtractedPassage", "read_passages", "tokens_of"]
 
 CHARS_PER_TOKEN = 4
 """Average characters per token of English text, for current tokenizers; other languages and code take more tokens."""
@@ -24,20 +24,20 @@ GAP = " … "
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ExtractedPassage:
     """A passage, and its sentences."""
 
     passage: Passage
     sentences: list[Sentence]
 
 
-def read_passages(hits: Sequence[Hit], interest: Interest, budget_tokens: int) -> list[Reading]:
+def read_passages(hits: Sequence[Hit], interest: QuestionTerms, budget_tokens: int) -> list[ExtractedPassage]:
     """For each hit, best first, what fits into its share of the remaining budget, in proportion to its score.
 
     Each gets at least one passage, until the budget is used up.
     """
     left, scores = budget_tokens * CHARS_PER_TOKEN, [hit.score for hit in hits]
-    readings: list[Reading] = []
+    readings: list[ExtractedPassage] = []
     for place, hit in enumerate(hits):
         title = " ".join(sentences(hit.title))[:LEAST_CHARS]
         share = max(LEAST_CHARS, int(left * scores[place] / sum(scores[place:]))) - len(title) - FRAME_CHARS
@@ -48,7 +48,7 @@ def read_passages(hits: Sequence[Hit], interest: Interest, budget_tokens: int) -
         chosen = _chosen(weighed, room)
         text = _joined(chosen)[:room]
         n = len(readings) + 1
-        readings.append(Reading(Passage(n, hit.node, hit.collection, hit.id, title, text, hit.score), chosen))
+        readings.append(ExtractedPassage(Passage(n, hit.node, hit.collection, hit.id, title, text, hit.score), chosen))
         left -= len(text) + len(title) + FRAME_CHARS
     return readings
 

@@ -13,7 +13,7 @@ from fleetfold_shared.text.analysis import tokens
 from fleetfold_shared.text.embedding import Embedder, Vectors
 from fleetfold_shared.text.scoring import score
 
-__all__ = ["Interest", "Sentence", "sentences"]
+__all__ = ["QuestionTerms", "Sentence", "sentences"]
 
 MOST_CHARS = 100_000
 """How many characters of a document are read."""
@@ -43,7 +43,7 @@ def sentences(text: str) -> list[str]:
     return [part for piece in _END.split(plain) if piece.strip() for part in _short(" ".join(piece.split()))]
 
 
-class Interest:
+class QuestionTerms:
     """The question's terms with their idf over the fleet, and its vector."""
 
     def __init__(self, question: str, idfs: Mapping[str, float], embedder: Embedder) -> None:

@@ -7,16 +7,16 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from fleetfold_broker.rpc.streamed_reply import Say
-from fleetfold_master.answering.passages import Reading, tokens_of
+from fleetfold_master.answering.passages import ExtractedPassage, tokens_of
 from fleetfold_shared.messages import Answered, AnswerKind, AnswerQuestion, AskPart, CitedSource, Passage
 
-__all__ = ["NOT_KNOWN", "AnswerSession", "Credit"]
+__all__ = ["NOT_KNOWN", "AnswerSession", "UsedGenerator"]
 
 NOT_KNOWN = "The fleet does not know: no document says enough about this."
 
 
 @dataclass(frozen=True, slots=True)
-class Credit:
+class UsedGenerator:
     """The generator that was given the passages: a model or a node; empty without either."""
 
     model: str | None = None
@@ -30,9 +30,9 @@ class AnswerSession:
     ask: AnswerQuestion
     say: Say
     started: float = field(default_factory=time.perf_counter)
-    readings: list[Reading] = field(default_factory=list)
+    readings: list[ExtractedPassage] = field(default_factory=list)
     partial: bool = False
-    credit: Credit = field(default_factory=Credit)
+    credit: UsedGenerator = field(default_factory=UsedGenerator)
     spoken: bool = False
 
     @property

@@ -18,6 +18,7 @@ from fleetfold_master.api.master_verbs import MasterVerbs
 from fleetfold_master.api.node_access_verbs import NodeAccessVerbs
 from fleetfold_master.api.node_verbs import NodeVerbs
 from fleetfold_master.api.pipeline import AccessPolicy, api_interceptors
+from fleetfold_master.api.recovery_verbs import RecoveryVerbs
 from fleetfold_master.api.run_as import RunAs
 from fleetfold_master.api.schedule_verbs import ScheduleVerbs
 from fleetfold_master.api.search_verbs import SearchVerbs
@@ -50,6 +51,7 @@ __all__ = [
     "NodeAccessVerbs",
     "NodeGateway",
     "NodeVerbs",
+    "RecoveryVerbs",
     "RunAs",
     "ScheduleVerbs",
     "SearchVerbs",

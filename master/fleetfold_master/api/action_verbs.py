@@ -15,8 +15,8 @@ from fleetfold_master.api.audit_subject import AuditSubject, named, of_job
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.callback_check import CheckCallback, anywhere
 from fleetfold_master.api.denied_requests import DeniedRequests
-from fleetfold_master.jobs import Bulk, Jobs
-from fleetfold_master.jobs.bulk import Begun
+from fleetfold_master.jobs import BulkReads, Jobs
+from fleetfold_master.jobs.bulk_reads import StartedJob
 from fleetfold_master.jobs.targeting import Target, Targeting, check_confirmed
 from fleetfold_master.nodes import Registry
 from fleetfold_master.payload_budget import fit_job
@@ -39,7 +39,7 @@ class ActionVerbs:
     """The handlers. `check_callback` decides which callback addresses are allowed."""
 
     def __init__(
-        self, registry: Registry, jobs: Jobs, bulk: Bulk, refusals: DeniedRequests, clock: Clock,
+        self, registry: Registry, jobs: Jobs, bulk: BulkReads, refusals: DeniedRequests, clock: Clock,
         check_callback: CheckCallback = anywhere,
     ) -> None:  # fmt: skip
         self._targets, self._check_callback = Targeting(registry), check_callback
@@ -88,7 +88,7 @@ class ActionVerbs:
         begun = await self._bulk.begun(ask.runs, who.name)
         return Submitted(runs=await asyncio.gather(*map(self._accept, ask.runs, begun, repeat(who))))
 
-    async def _accept(self, run: Run, begun: Begun | None, who: Principal) -> RunAccepted:
+    async def _accept(self, run: Run, begun: StartedJob | None, who: Principal) -> RunAccepted:
         if begun is not None:  # known from an interrupted batch: not checked again
             return RunAccepted(id=run.id, state=begun.state, nodes=begun.nodes)
         if not run.nodes:  # each check visits every node: let other tasks run in between

@@ -10,7 +10,7 @@ from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api.audit_subject import AuditSubject, named
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
-from fleetfold_master.evaluation.evaluation import Asked
+from fleetfold_master.evaluation.evaluation import ReportScope
 from fleetfold_master.nodes import Registry
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import NotFound
@@ -74,7 +74,7 @@ class EvaluationVerbs:
         await self._counts.save()
         return await self._measuring.report(self._asked(ask, who))
 
-    def _asked(self, ask: QualityReportAsk, who: Principal) -> Asked:
+    def _asked(self, ask: QualityReportAsk, who: Principal) -> ReportScope:
         """The requested nodes and collections that the caller may see."""
         seen: dict[str, list[str]] = {}
         for node in self._registry.all():
@@ -84,7 +84,7 @@ class EvaluationVerbs:
             if wanted and asked and node.state == "active":
                 seen[node.name] = wanted
         narrow = bool(ask.collections or who.scopes.collections)
-        return Asked(
+        return ReportScope(
             seen, sorted({name for names in seen.values() for name in names}) if narrow else [], ask.limit, ask.days,
             ask.timeout_ms / 1000, whole=not (narrow or ask.nodes or who.scopes.nodes),
         )  # fmt: skip

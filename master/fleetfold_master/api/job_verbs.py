@@ -11,7 +11,7 @@ from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import MOST_LOOKED_AT, check_visible, sees_all, visible
 from fleetfold_master.api.audit_subject import AuditSubject, named
 from fleetfold_master.api.binding import Binding
-from fleetfold_master.jobs import Bulk, Jobs
+from fleetfold_master.jobs import BulkReads, Jobs
 from fleetfold_master.payload_budget import ROOM_BYTES, fit_all, fit_job
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
@@ -34,7 +34,7 @@ __all__ = ["JobVerbs"]
 class JobVerbs:
     """The handlers. A job's nodes never change, so one check that the caller may see it is enough."""
 
-    def __init__(self, jobs: Jobs, bulk: Bulk) -> None:
+    def __init__(self, jobs: Jobs, bulk: BulkReads) -> None:
         self._jobs, self._bulk = jobs, bulk
 
     def bindings(self) -> tuple[Binding[Any, Any], ...]:

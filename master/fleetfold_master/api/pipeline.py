@@ -21,6 +21,7 @@ from fleetfold_master.api.interceptors import (
     Authorise,
     DecodeBody,
     Denials,
+    FitDeadline,
     RateLimit,
 )
 from fleetfold_shared.clock import Clock
@@ -49,6 +50,7 @@ def api_interceptors(policy: AccessPolicy, bindings: Bindings, route_to_owner: I
         RateLimit(policy.limits),
         Authorise(policy.authorizer),
         DecodeBody(bindings),
+        FitDeadline(),
         Audit(bindings, policy.audit, policy.where, policy.clock),
         route_to_owner,
     )

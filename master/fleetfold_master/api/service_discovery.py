@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.rpc.introspection import Introspection
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
-from fleetfold_broker.rpc.vouched_requests import VouchedRequests
+from fleetfold_broker.rpc.verified_discovery import VerifiedDiscovery
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Authorizer
 from fleetfold_master.access.rate_limits import Limits
@@ -42,7 +42,7 @@ class Discovery:
     ) -> None:  # fmt: skip
         self._bus, self._gatherer, self._own = bus, gatherer, own
         self._authorizer, self._limits, self._nodes, self._masters = authorizer, limits, nodes, masters
-        self._requests = VouchedRequests(bus, self._asked, identified=identified)
+        self._requests = VerifiedDiscovery(bus, self._asked, identified=identified)
         self._tasks = BackgroundTasks()
         self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
 

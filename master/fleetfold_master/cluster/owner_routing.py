@@ -21,6 +21,7 @@ from fleetfold_master.cluster.peers import Peers
 from fleetfold_master.cluster.result_routing import WorkOwner
 from fleetfold_master.jobs.polling import LOOK_S, until_next_look
 from fleetfold_shared import verbs
+from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Message, decode
 from fleetfold_shared.verbs import Verb
@@ -65,24 +66,34 @@ class OwnerRouting:
         """Ask the owner. Returns None if the owner is this master, or if there is none."""
         ask: Any = call.get(MESSAGE)
         loop, engine = asyncio.get_running_loop(), self._engines[verb.area]
-        until = loop.time() + TAKEOVER_S
+        until, ends_at = loop.time() + TAKEOVER_S, loop.time() + getattr(ask, "wait_ms", 0) / 1000
         await engine.fetch(ask.id)
         while not engine.owns(ask.id) and (owner := await engine.owner_of(ask.id)) is not None:
             if owner in self._peers.others:
-                message = PeerCall(verb=verb.name, ask=msgspec.to_builtins(ask), who=call.get(PRINCIPAL))
-                wait_s = getattr(ask, "wait_ms", 0) / 1000 + ANSWER_S
                 if verb in WAITING:
                     begin_waiting()
+                    ask = msgspec.structs.replace(ask, wait_ms=max(0, int((ends_at - loop.time()) * 1000)))
+                message = PeerCall(verb=verb.name, ask=msgspec.to_builtins(ask), who=call.get(PRINCIPAL))
                 try:
-                    reply: Message = await self._peers.ask(owner, "call", message, verb.gives, wait_s)
-                except Unavailable:  # it is shutting down: look up the owner again
-                    pass
-                else:
-                    return reply
+                    return await self._ask_while_alive(owner, message, verb, ends_at - loop.time() + ANSWER_S)
+                except Unavailable:  # it has stopped, or is dead: look up the owner again
+                    until = loop.time() + TAKEOVER_S
             if loop.time() > until:
                 raise Unavailable(f"id: the master that drives {ask.id!r} does not answer; try again", field="id")
             await asyncio.sleep(AGAIN_S)
         return None
+
+    async def _ask_while_alive(self, owner: str, message: PeerCall, verb: Verb[Any, Any], timeout_s: float) -> Message:
+        """Ask the owner. Raises `Unavailable` as soon as it is no live peer any more: one that hangs never answers."""
+        asking = asyncio.ensure_future(self._peers.ask(owner, "call", message, verb.gives, timeout_s))
+        try:
+            while not (await asyncio.wait({asking}, timeout=AGAIN_S))[0]:
+                if owner not in self._peers.others:
+                    raise Unavailable(f"id: the master {owner} that drives it is gone; try again", field="id")
+            reply: Message = await asking
+            return reply
+        finally:
+            await cancel_all(asking)
 
     async def _called(self, call: Call) -> Message:
         request = decode(call.body, PeerCall)

@@ -42,11 +42,14 @@ OnFailure = Callable[[str, CommandResult], Awaitable[None]]
 
 
 class ResultRouting:
-    """Delivers each result to its owner. `engines` are tried in order; `learn` is given every result."""
+    """Delivers each result to its owner. `engines` are tried in order; `learn` is given every result. `is_replaced`
+    says of which processes the engines refuse results: those are no failures of their commands."""
 
     def __init__(
-        self, engines: Sequence[tuple[KeyOf, WorkOwner]], peers: Peers, learn: Learn, on_failure: OnFailure
-    ) -> None:
+        self, engines: Sequence[tuple[KeyOf, WorkOwner]], peers: Peers, learn: Learn, on_failure: OnFailure,
+        is_replaced: Callable[[str, str], bool] = lambda _node, _incarnation: False,
+    ) -> None:  # fmt: skip
+        self._is_replaced = is_replaced
         self._engines, self._peers, self._learn, self._on_failure = engines, peers, learn, on_failure
 
     async def start(self) -> None:
@@ -61,7 +64,7 @@ class ResultRouting:
         for key_of, engine in self._engines:
             if (key := key_of(result.id)) is not None:
                 known = await self._take(key, engine, node, result)
-                if known and result.code:
+                if known and result.code and not self._is_replaced(node, result.incarnation):
                     await self._on_failure(node, result)
                 return known
         return False

@@ -20,6 +20,7 @@ from fleetfold_master.jobs.task import parse_command_id
 from fleetfold_master.search import Cache
 from fleetfold_master.transactions import Transactions
 from fleetfold_master.transactions.model import parse_id
+from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import FleetfoldError
 
 __all__ = ["ClusterPeers", "CutOff", "shared_caches"]
@@ -39,11 +40,11 @@ class ClusterPeers:
 
     def __init__(
         self, peers: Peers, fleet: NodeGateway, jobs: Jobs, transactions: Transactions, on_failure: OnFailure,
-        cut_off: CutOff,
+        cut_off: CutOff, is_replaced: Callable[[str, str], bool],
     ) -> None:  # fmt: skip
         self._fleet, self._jobs, self._transactions, self._cut_off = fleet, jobs, transactions, cut_off
         engines = ((_job_of, jobs), (_transaction_of, transactions))
-        self.results = ResultRouting(engines, peers, fleet.learn, on_failure)
+        self.results = ResultRouting(engines, peers, fleet.learn, on_failure, is_replaced)
         self._peers = peers
 
     async def start(self) -> None:
@@ -55,13 +56,19 @@ class ClusterPeers:
         return OwnerRouting({"jobs": self._jobs, "transactions": self._transactions}, self._peers, bindings)
 
     async def resume(self, taken: TakenOver) -> None:
-        """Resume a dead master's work. Results that it received but did not acknowledge are redelivered to live
-        masters."""
+        """End a dead master's connections, and resume its work. Results that it received but did not acknowledge are
+        redelivered to live masters."""
+        await settle_all([self._take_off_the_bus(taken.dead), self._recover(taken)])
+
+    async def _recover(self, taken: TakenOver) -> None:
         await self._transactions.recover(taken.transactions)
         await self._jobs.recover(taken.jobs)
         await self._jobs.sweep()
+
+    async def _take_off_the_bus(self, dead: str) -> None:
+        """First of all: while its connections are open, the broker gives a hanging master a share of the requests."""
         try:
-            await self._cut_off(taken.dead)
+            await self._cut_off(dead)
             await self._fleet.redeliver_results()
         except FleetfoldError as error:  # then the results come when the broker's ack wait has expired
             log.warning("results.not_redelivered", reason=error.message)

@@ -11,7 +11,13 @@ from statistics import fmean
 import msgspec
 from msgspec.structs import replace
 
-from fleetfold_master.evaluation.evaluation_rows import Judged, read_clicks, read_counts, read_judged, read_queries
+from fleetfold_master.evaluation.evaluation_rows import (
+    StoredJudgement,
+    read_clicks,
+    read_counts,
+    read_judged,
+    read_queries,
+)
 from fleetfold_master.evaluation.search_statistics import DAY_S, FLEET
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
@@ -19,7 +25,7 @@ from fleetfold_shared.errors import FleetfoldError, Overloaded
 from fleetfold_shared.messages import QualityFigures, QualityReport, QueryQuality, Search, Searched
 from fleetfold_shared.text.ranking_metrics import DEPTH, ndcg, recall
 
-__all__ = ["Asked", "Evaluation", "Place"]
+__all__ = ["Evaluation", "Place", "ReportScope"]
 
 WORST = 10
 SEARCH_MS = 10_000
@@ -29,7 +35,7 @@ Place = tuple[str, str]
 Document = tuple[str, str, str]
 
 
-class Asked(msgspec.Struct, frozen=True):
+class ReportScope(msgspec.Struct, frozen=True):
     """The scope of a report: nodes with their collections, as far as the caller may see, and the time limit.
 
     `whole` if that is the whole fleet: only then do the fleet-wide counts apply.
@@ -43,7 +49,7 @@ class Asked(msgspec.Struct, frozen=True):
     whole: bool
 
 
-class Measured(msgspec.Struct):
+class PlaceMetrics(msgspec.Struct):
     """The metrics of one place as they accumulate."""
 
     ndcg: list[float] = []
@@ -58,17 +64,17 @@ class Evaluation:
         self._store, self._search, self._clock = store, search, clock
         self._busy = asyncio.Lock()
 
-    async def report(self, asked: Asked) -> QualityReport:
+    async def report(self, asked: ReportScope) -> QualityReport:
         """The report. Raises `Overloaded` while another one is made here."""
         if self._busy.locked():
             raise Overloaded("quality: another report is being made; ask again when it is ready")
         async with self._busy:
             return await self._report(asked)
 
-    async def _report(self, asked: Asked) -> QualityReport:
+    async def _report(self, asked: ReportScope) -> QualityReport:
         started, since = time.perf_counter(), self._clock.wall() - asked.days * DAY_S
         queries = await read_queries(self._store, asked.limit, list(asked.places), asked.collections)
-        run = Run(self._search, asked)
+        run = ReportRun(self._search, asked)
         for query, text in queries.items():
             if time.perf_counter() - started >= asked.timeout_s:
                 break
@@ -83,7 +89,7 @@ class Evaluation:
         )  # fmt: skip
 
     async def _used(
-        self, figures: dict[Place, QualityFigures], asked: Asked, since: float
+        self, figures: dict[Place, QualityFigures], asked: ReportScope, since: float
     ) -> dict[Place, QualityFigures]:
         """Add the metrics of clicks and counts."""
         ranks: defaultdict[Place, list[tuple[int, int]]] = defaultdict(list)
@@ -103,16 +109,16 @@ class Evaluation:
         return figures
 
 
-class Run:
+class ReportRun:
     """The searches of one report."""
 
-    def __init__(self, search: Callable[[Search], Awaitable[Searched]], asked: Asked) -> None:
+    def __init__(self, search: Callable[[Search], Awaitable[Searched]], asked: ReportScope) -> None:
         self._search, self._asked = search, asked
-        self._measured: dict[Place, Measured] = {place: Measured() for place in _places(asked.places)}
+        self._measured: dict[Place, PlaceMetrics] = {place: PlaceMetrics() for place in _places(asked.places)}
         self.single: list[QueryQuality] = []
         self.incomplete = 0
 
-    async def measure(self, text: str, judged: Iterable[Judged]) -> None:
+    async def measure(self, text: str, judged: Iterable[StoredJudgement]) -> None:
         """Run a query over everything, then over each node and collection with a relevant document, and compare."""
         seen = [one for one in judged if one.collection in self._asked.places.get(one.node, ())]
         grades = {one[:3]: one.grade for one in seen}
@@ -167,7 +173,7 @@ def _places(nodes: Mapping[str, Sequence[str]]) -> Iterable[Place]:
         yield from ((node, collection) for collection in collections)
 
 
-def _shown(place: Place, asked: Asked) -> bool:
+def _shown(place: Place, asked: ReportScope) -> bool:
     """Whether the place's searches were limited to the report's scope."""
     return asked.whole if place == FLEET else bool(place[1]) or not asked.collections
 

@@ -15,8 +15,8 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.search_tables import click, judgement, search_count
 
 __all__ = [
-    "MOST_CLICKS", "Click", "Count", "Judged", "clicked", "counted", "forgotten", "judged", "older", "read_clicks",
-    "read_counts", "read_judged", "read_known", "read_queries",
+    "MOST_CLICKS", "StoredClick", "StoredCount", "StoredJudgement", "clicked", "counted", "forgotten", "judged",
+    "older", "read_clicks", "read_counts", "read_judged", "read_known", "read_queries",
 ]  # fmt: skip
 
 MOST_CLICKS = 1000
@@ -54,7 +54,7 @@ _OLD_CLICKS = delete(click).where(click.c.at < bindparam("before"))
 _OLD_COUNTS = delete(search_count).where(search_count.c.day < bindparam("before"))
 
 
-class Judged(NamedTuple):
+class StoredJudgement(NamedTuple):
     """A judgement of a document."""
 
     node: str
@@ -63,7 +63,7 @@ class Judged(NamedTuple):
     grade: int
 
 
-class Click(NamedTuple):
+class StoredClick(NamedTuple):
     """The rank of a chosen hit."""
 
     node: str
@@ -71,7 +71,7 @@ class Click(NamedTuple):
     rank: int
 
 
-class Count(NamedTuple):
+class StoredCount(NamedTuple):
     """Searches of a node or its collection (of the whole fleet if both are empty), and those without hits."""
 
     node: str
@@ -93,7 +93,7 @@ def clicked(row: Mapping[str, Any]) -> list[Write]:
     return [Write(_CLICK, [row]), Write(_OVERFLOW, [{"of_query": row["query"]}])]
 
 
-def counted(day: int, counts: Iterable[Count]) -> list[Write]:
+def counted(day: int, counts: Iterable[StoredCount]) -> list[Write]:
     """Add to the counts of a day."""
     rows = [count._asdict() | {"day": day} for count in counts]
     more = [
@@ -125,10 +125,10 @@ async def read_queries(store: Store, limit: int, nodes: Sequence[str], collectio
     return {row["query"]: row["text"] for row in await store.read(query)}
 
 
-async def read_judged(store: Store, query: str) -> list[Judged]:
+async def read_judged(store: Store, query: str) -> list[StoredJudgement]:
     """The judgements of one query."""
-    columns = [judgement.c[name] for name in Judged._fields]
-    return [Judged(**row) for row in await store.read(select(*columns).where(judgement.c.query == query))]
+    columns = [judgement.c[name] for name in StoredJudgement._fields]
+    return [StoredJudgement(**row) for row in await store.read(select(*columns).where(judgement.c.query == query))]
 
 
 async def read_known(store: Store, query: str) -> set[tuple[str, str, str]]:
@@ -136,19 +136,19 @@ async def read_known(store: Store, query: str) -> set[tuple[str, str, str]]:
     return {one[:3] for one in await read_judged(store, query)}
 
 
-async def read_clicks(store: Store, since: float) -> list[tuple[Click, int]]:
+async def read_clicks(store: Store, since: float) -> list[tuple[StoredClick, int]]:
     """Ranks of chosen hits since then (Unix seconds), with their counts."""
-    columns = [click.c[name] for name in Click._fields]
+    columns = [click.c[name] for name in StoredClick._fields]
     query = select(*columns, func.count().label("times")).where(click.c.at >= since).group_by(*columns)
-    return [(Click(row["node"], row["collection"], row["rank"]), row["times"]) for row in await store.read(query)]
+    return [(StoredClick(row["node"], row["collection"], row["rank"]), row["times"]) for row in await store.read(query)]
 
 
-async def read_counts(store: Store, day: int) -> list[Count]:
+async def read_counts(store: Store, day: int) -> list[StoredCount]:
     """Searches from that day on."""
     table = search_count.c
     sums = (func.sum(table.searches).label("searches"), func.sum(table.empty).label("empty"))
     query = select(table.node, table.collection, *sums).where(table.day >= day).group_by(table.node, table.collection)
-    return [Count(**row) for row in await store.read(query)]
+    return [StoredCount(**row) for row in await store.read(query)]
 
 
 def _within(query: Select[Any], nodes: Sequence[str], collections: Sequence[str]) -> Select[Any]:

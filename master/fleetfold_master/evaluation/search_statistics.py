@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from fleetfold_master.evaluation.evaluation_rows import Count, counted, older
+from fleetfold_master.evaluation.evaluation_rows import StoredCount, counted, older
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.messages import Search, Searched
@@ -57,7 +57,7 @@ class SearchStatistics:
         try:
             for day in sorted({day for day, _, _ in searches}):
                 places = [place for place in searches if place[0] == day]
-                counts = [Count(*place[1:], searches.pop(place), empty.pop(place, 0)) for place in places]
+                counts = [StoredCount(*place[1:], searches.pop(place), empty.pop(place, 0)) for place in places]
                 await self._write(day, counts)
         finally:
             self._searches.update(searches)
@@ -68,7 +68,7 @@ class SearchStatistics:
         now = self._clock.wall()
         await self._store.write(*older(now - self._kept_days * DAY_S, int(now // DAY_S) - self._kept_days))
 
-    async def _write(self, day: int, counts: list[Count]) -> None:
+    async def _write(self, day: int, counts: list[StoredCount]) -> None:
         try:
             await self._store.write(*counted(day, counts))
         except BaseException:

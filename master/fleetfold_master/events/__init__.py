@@ -12,6 +12,7 @@ from fleetfold_master.events.event_hub import (
     subscribe,
 )
 from fleetfold_master.events.event_types import (
+    AnswerRefused,
     BreakerClosed,
     BreakerOpened,
     CacheCleared,
@@ -26,6 +27,7 @@ from fleetfold_master.events.event_types import (
     MasterJoined,
     MasterLost,
     NodeChanged,
+    NodeClockOff,
     NodeDown,
     NodeJoined,
     NodeRemoved,
@@ -42,6 +44,7 @@ from fleetfold_master.events.write_with_event import WriteWithEvent
 
 __all__ = [
     "Announce",
+    "AnswerRefused",
     "BreakerClosed",
     "BreakerOpened",
     "CacheCleared",
@@ -57,6 +60,7 @@ __all__ = [
     "MasterJoined",
     "MasterLost",
     "NodeChanged",
+    "NodeClockOff",
     "NodeDown",
     "NodeJoined",
     "NodeRemoved",

@@ -11,6 +11,7 @@ import msgspec
 from fleetfold_shared.messages import DeadLetterReason, JobState, NodeState, TransactionState
 
 __all__ = [
+    "AnswerRefused",
     "BreakerClosed",
     "BreakerOpened",
     "CacheCleared",
@@ -25,6 +26,7 @@ __all__ = [
     "MasterJoined",
     "MasterLost",
     "NodeChanged",
+    "NodeClockOff",
     "NodeDown",
     "NodeJoined",
     "NodeRemoved",
@@ -70,6 +72,13 @@ class NodeChanged(Event, frozen=True):
     node: str
 
 
+class NodeClockOff(Event, frozen=True):
+    """A node's clock is `off_s` seconds ahead of its peers' (negative: behind), or right again (0)."""
+
+    node: str
+    off_s: float
+
+
 class NodeRemoved(Event, frozen=True):
     """An operator has removed a node."""
 
@@ -83,6 +92,15 @@ class NodeStateChanged(Event, frozen=True):
     before: NodeState
     state: NodeState
     reason: str
+
+
+class AnswerRefused(Event, frozen=True):
+    """A message of `node` was refused, because another process has taken its name since. Published for the first
+    message of each `incarnation`; `what` is its kind: `heartbeat`, `answer`, `progress` or `result`."""
+
+    node: str
+    incarnation: str
+    what: str
 
 
 class BreakerOpened(Event, frozen=True):

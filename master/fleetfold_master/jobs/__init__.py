@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-from fleetfold_master.jobs.bulk import Bulk
+from fleetfold_master.jobs.bulk_reads import BulkReads
 from fleetfold_master.jobs.cancellation import Cancellations
 from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth, Outgoing
+from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.jobs import Jobs
 from fleetfold_master.jobs.parameter_check import check_params
 
-__all__ = ["Bulk", "Cancellations", "CommandSender", "Jobs", "NodeHealth", "Outgoing", "check_params"]
+__all__ = [
+    "BulkReads",
+    "Cancellations",
+    "CommandSender",
+    "JobOptions",
+    "Jobs",
+    "NodeHealth",
+    "Outgoing",
+    "check_params",
+]

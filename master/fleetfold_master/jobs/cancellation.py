@@ -21,7 +21,7 @@ from fleetfold_shared.concurrency import BackgroundTasks, batches
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import CancelVerdict
 
-__all__ = ["ASKED_AT_ONCE", "AskNode", "Cancellations", "OnWithdrawn", "Queues"]
+__all__ = ["ASKED_AT_ONCE", "AskNode", "Cancellations", "NodeQueues", "OnWithdrawn"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +40,7 @@ OnWithdrawn = Callable[[str, Mapping[str, str]], Awaitable[None]]
 """Called with commands that will certainly never begin: their node, and by id on whose behalf they were cancelled."""
 
 
-class Queues(Protocol):
+class NodeQueues(Protocol):
     """The nodes' queues in JetStream."""
 
     async def withdraw(
@@ -68,7 +68,7 @@ class _Cancellation:
 class Cancellations:
     """All pending cancellations. The owner calls `start` when nodes can be asked, `sweep` periodically, and `close`."""
 
-    def __init__(self, queues: Queues, ask: AskNode, health: NodeHealth, clock: Clock) -> None:
+    def __init__(self, queues: NodeQueues, ask: AskNode, health: NodeHealth, clock: Clock) -> None:
         self._queues, self._ask, self._health, self._clock = queues, ask, health, clock
         self._open: dict[str, dict[str, _Cancellation]] = {}
         self._at_work: set[str] = set()

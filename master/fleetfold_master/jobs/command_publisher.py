@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.jetstream.queue_shares import QueueShares
 from fleetfold_broker.rpc.headers import MESSAGE_ID
 from fleetfold_shared.config import LimitsConfig
+from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Command, encode
 
 __all__ = ["CommandPublisher"]
@@ -16,16 +19,24 @@ STORE_S = 2.0
 
 
 class CommandPublisher:
-    """Publishes sealed commands. Each deliberate re-send has its own message id, so the broker does not drop it."""
+    """Publishes sealed commands. Each deliberate re-send has its own message id, so the broker does not drop it.
 
-    def __init__(self, bus: Bus, seals: Seals = UNSEALED, limits: LimitsConfig | None = None) -> None:
-        self._subjects, self._seals = bus.subjects, seals
+    `refused` returns why nothing may be sent to a node, or an empty text.
+    """
+
+    def __init__(
+        self, bus: Bus, seals: Seals = UNSEALED, limits: LimitsConfig | None = None,
+        refused: Callable[[str], str] = lambda _node: "",
+    ) -> None:  # fmt: skip
+        self._subjects, self._seals, self._refused = bus.subjects, seals, refused
         self._shares = QueueShares(bus, (limits or LimitsConfig()).commands_bytes)
 
     async def send(self, node: str, command: Command) -> None:
         """Publish, and return when the broker has stored it. Raises `Overloaded` if the queue is full, else
         `Unavailable`.
         """
+        if why := self._refused(node):
+            raise Unavailable(f"{node}: {why}")
         subject, data = self._subjects.command(node), encode(command)
         headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: f"{command.id}#{command.attempt}"})
         await self._shares.store(subject, data, headers, STORE_S)

@@ -9,21 +9,19 @@ from collections import defaultdict
 from collections.abc import Sequence
 from math import inf
 
-from fleetfold_master.events import JobEnded, Publish, publish_to_nobody
+from fleetfold_master.events import JobEnded
 from fleetfold_master.jobs import job_rows
-from fleetfold_master.jobs.concurrency_limit import ConcurrencyLimit, ShareOf, all_of
+from fleetfold_master.jobs.concurrency_limit import ConcurrencyLimit
 from fleetfold_master.jobs.dispatch import (
     SENT_AT_ONCE,
-    AtEnd,
     CommandSender,
-    DeadLettersFor,
     is_permanent,
     next_resend,
-    no_dead_letters,
     send_batch,
 )
 from fleetfold_master.jobs.due_queue import DueQueue
 from fleetfold_master.jobs.job_model import RunningJob
+from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.rollout import Begin, Pause, Stop, decide
 from fleetfold_master.jobs.spill import MOST_IN_MEMORY, JobSpill, SpilledJob
 from fleetfold_master.jobs.task import Ending, Task, command_id
@@ -44,23 +42,14 @@ class JobEngine:
     except those queued for a slot; `away` holds the jobs that wait for a node's return. `endings` is notified of
     each end."""
 
-    def __init__(
-        self,
-        store: Store,
-        sender: CommandSender,
-        clock: Clock,
-        at_end: AtEnd,
-        dead_letters_for: DeadLettersFor = no_dead_letters,
-        share_of: ShareOf = all_of,
-        publish: Publish = publish_to_nobody,
-    ) -> None:
-        self._store, self._sender, self._clock, self._publish = store, sender, clock, publish
-        self._at_end, self._dead_letters_for = at_end, dead_letters_for
+    def __init__(self, store: Store, sender: CommandSender, clock: Clock, options: JobOptions) -> None:
+        self._store, self._sender, self._clock, self._publish = store, sender, clock, options.publish
+        self._at_end, self._dead_letters_for = options.at_end, options.dead_letters_for
         self.running: dict[str, RunningJob] = {}
         self.rolling: dict[str, RunningJob] = {}
         self.away: defaultdict[str, dict[str, None]] = defaultdict(dict)
         self.due_queue = DueQueue()
-        self.slots = ConcurrencyLimit(share_of)
+        self.slots = ConcurrencyLimit(options.share_of)
         self.endings = CompletionWaiters()
         self.spill = JobSpill()
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import msgspec
 
 from fleetfold_master.jobs.dispatch import Outgoing
-from fleetfold_master.jobs.rollout import RolloutPlan, RolloutStanding, plan_of
+from fleetfold_master.jobs.rollout import RolloutPlan, RolloutProgress, plan_of
 from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_master.store.columns import digest
 from fleetfold_shared.concurrency import resolve_if_open
@@ -142,9 +142,9 @@ class RunningJob:
         """Tasks that have not begun and have no ending."""
         return [task for task in self.tasks[self.begun :] if task.ending is None and task.writing is None]
 
-    def standing(self) -> RolloutStanding:
+    def standing(self) -> RolloutProgress:
         """The progress of the rollout."""
-        return RolloutStanding(self.begun, self.ended, self.bad, self.resume_at)
+        return RolloutProgress(self.begun, self.ended, self.bad, self.resume_at)
 
     def begin(self, tasks: Sequence[Task], now: float) -> None:
         """Mark the next `tasks` as begun."""

@@ -5,24 +5,20 @@ Each change is committed before it is visible, sent or acknowledged, so a job su
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from functools import partial
 from math import inf
 
-from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.concurrency_limit import LEASE_S, ShareOf, all_of
+from fleetfold_master.jobs.concurrency_limit import LEASE_S
 from fleetfold_master.jobs.dispatch import (
-    AtEnd,
     CommandSender,
-    DeadLettersFor,
     NodeHealth,
-    no_dead_letters,
-    nothing_more,
 )
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, digest_of
+from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.job_watch import changes_of, stored_changes
 from fleetfold_master.jobs.loading import JobLoading
 from fleetfold_master.jobs.polling import poll_until_ended
@@ -36,42 +32,33 @@ from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
 from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
 
-__all__ = ["Jobs", "SlotsOf"]
+__all__ = ["Jobs"]
 
 _GRACE_S = 5.0  # after a restart, the results of the meantime are read first
-
-SlotsOf = Callable[[str, Sequence[str]], int | None]
-"""The most commands of an action that may be open at once, given nodes that have it; None for no limit."""
 
 
 class Jobs:
     """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
     second, and `close`.
 
-    `at_end` is called with each `RunningJob` that ends, `at_late_end` with each `Job` whose end a late answer has
-    changed, `dead_letters_for` with each task that ends; they return further writes. `owner` is the master's id where
-    there may be several, and `share_of` returns its share of an action's slots.
+    Without `cancellations`, commands are not withdrawn from their nodes' queues.
     """
 
     def __init__(
-        self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, *, at_end: AtEnd = nothing_more,
-        cancellations: Cancellations | None = None, slots_of: SlotsOf | None = None,
-        dead_letters_for: DeadLettersFor = no_dead_letters,
-        owner: str | None = None, share_of: ShareOf = all_of, at_late_end: AtEnd = nothing_more,
-        publish: Publish = publish_to_nobody,
+        self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, options: JobOptions | None = None,
+        *, cancellations: Cancellations | None = None,
     ) -> None:  # fmt: skip
-        self._owner = owner
+        options = options or JobOptions()
+        self._owner = options.owner
         self._store = store
         self._clock = clock
-        self._engine = JobEngine(store, sender, clock, at_end, dead_letters_for, share_of, publish)
+        self._engine = JobEngine(store, sender, clock, options)
         self._uncancelled = UncancelledTasks()
-        self._answers = TaskResults(
-            store, clock, self._engine, self._uncancelled, cancellations, dead_letters_for, at_late_end, publish
-        )
+        self._answers = TaskResults(store, clock, self._engine, self._uncancelled, options, cancellations)
         self._cancellations = cancellations
-        self._loading = JobLoading(store, clock, self._engine, owner, self._continue, self._uncancelled)
+        self._loading = JobLoading(store, clock, self._engine, options.owner, self._continue, self._uncancelled)
         self._sweep = Sweeper(self._engine, health, cancellations, self._loading.all)
-        self._slots_of = slots_of or (lambda _action, _nodes: None)
+        self._slots_of = options.slots_of
 
     async def start(self, run: Run, targets: Sequence[str], caller: str, role: str = "") -> Job:
         """Start a job on `targets`, once: the same id again returns the same job, or raises `Conflict` for other

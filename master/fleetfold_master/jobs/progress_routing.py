@@ -12,7 +12,7 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.limited_log import LimitedLog
-from fleetfold_master.nodes import Inflow
+from fleetfold_master.nodes import Inflow, Refuses, refuse_none
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ProgressReport, decode
 
@@ -24,9 +24,9 @@ OnProgress = Callable[[str, ProgressReport], bool]
 """Called with the authenticated node and its report. Returns whether it knows the command."""
 
 
-async def subscribe_to_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -> None:
+async def subscribe_to_progress(bus: Bus, inflow: Inflow, *takers: OnProgress, refuses: Refuses = refuse_none) -> None:
     """Subscribe to reports; each goes to the first of `takers` that knows its command. Reports over the limit are
-    dropped."""
+    dropped, and those of replaced processes."""
 
     quiet = LimitedLog(log)
 
@@ -38,6 +38,8 @@ async def subscribe_to_progress(bus: Bus, inflow: Inflow, *takers: OnProgress) -
             report = decode(message.data, ProgressReport)
         except InvalidInput as error:
             quiet.warning("progress.malformed", node, node=node, reason=error.message)
+            return
+        if refuses(node, report.incarnation, "progress"):
             return
         any(take(node, report) for take in takers)
 

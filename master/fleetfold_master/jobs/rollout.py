@@ -12,7 +12,7 @@ from typing import NamedTuple
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Run
 
-__all__ = ["Begin", "Pause", "RolloutPlan", "RolloutStanding", "Stop", "Verdict", "decide", "plan_of", "share_of"]
+__all__ = ["Begin", "Pause", "RolloutPlan", "RolloutProgress", "Stop", "Verdict", "decide", "plan_of", "share_of"]
 
 
 class RolloutPlan(NamedTuple):
@@ -24,7 +24,7 @@ class RolloutPlan(NamedTuple):
     most_bad: int | None = None
 
 
-class RolloutStanding(NamedTuple):
+class RolloutProgress(NamedTuple):
     """Progress: `begun` targets, `ended` of those, `bad` of these not `ok`. `resume_at` is the end of the present
     pause, if any."""
 
@@ -55,7 +55,7 @@ class Stop(NamedTuple):
 Verdict = Begin | Pause | Stop | None
 
 
-def decide(plan: RolloutPlan, standing: RolloutStanding, now: float) -> Verdict:
+def decide(plan: RolloutPlan, standing: RolloutProgress, now: float) -> Verdict:
     """The decision at `now` (Unix seconds); None if there is nothing to do before the next target ends.
 
     A pause ends at most `pause_s` from now, whatever happened to the clock.

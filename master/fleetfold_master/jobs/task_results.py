@@ -7,13 +7,14 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from fleetfold_master.events import JobRevised, Publish, WriteWithEvent, publish_to_nobody
+from fleetfold_master.events import JobRevised, WriteWithEvent
 from fleetfold_master.jobs import job_reads, job_rows
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, DeadLettersFor, nothing_more
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob, state_of
+from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
+from fleetfold_master.nodes import AskAgain
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks, settle_all
@@ -21,18 +22,20 @@ from fleetfold_shared.messages import CommandResult, ProgressReport
 
 __all__ = ["TaskResults"]
 
+TOOK_EFFECT = frozenset({"ok", "no_result"})
+
 
 class TaskResults:
     """Processes them for the engine's running jobs, and for jobs that have ended. Its writes cannot be cancelled."""
 
     def __init__(
-        self, store: Store, clock: Clock, engine: JobEngine, uncancelled: UncancelledTasks,
-        cancellations: Cancellations | None, dead_letters_for: DeadLettersFor, at_late_end: AtEnd = nothing_more,
-        publish: Publish = publish_to_nobody,
+        self, store: Store, clock: Clock, engine: JobEngine, uncancelled: UncancelledTasks, options: JobOptions,
+        cancellations: Cancellations | None,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._engine, self._uncancelled = store, clock, engine, uncancelled
-        self._cancellations, self._dead_letters_for, self._at_late_end = cancellations, dead_letters_for, at_late_end
-        self._publish = publish
+        self._cancellations, self._publish = cancellations, options.publish
+        self._dead_letters_for, self._at_late_end = options.dead_letters_for, options.at_late_end
+        self._refuses, self._ask_again = options.refuses, AskAgain(clock)
         self._told: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
@@ -41,13 +44,16 @@ class TaskResults:
         address = parse_command_id(result.id)
         if address is None or address[1] != node:
             return False
+        job = self._engine.running.get(address[0])
+        bettered = job is None and result.outcome in TOOK_EFFECT  # of an ended job: what the master assumed
+        if self._refuses(node, result.incarnation, "result") and not bettered:
+            return await self._refused(job, node, result)
         ending = Ending(
             result.outcome, answered=True, result=result.result, error=result.error, ms=result.ms, code=result.code,
             starts=result.starts,
         )  # fmt: skip
         if self._cancellations is not None:
             self._cancellations.forget(node, result.id)
-        job = self._engine.running.get(address[0])
         if job is None:
             return await self._uncancelled.run(self._settle_late(address[0], node, result.id, ending))
         task = job.task_of(node)
@@ -55,6 +61,14 @@ class TaskResults:
             return False
         if not task.final:
             await self._engine.settle(job, [(task, ending)])
+        return True
+
+    async def _refused(self, job: RunningJob | None, node: str, result: CommandResult) -> bool:
+        """Send the command to the process that has taken the node's name: its ledger decides, whatever the replaced
+        one says."""
+        task = None if job is None else job.task_of(node)
+        if job is not None and task is not None and task.open and self._ask_again.now(result.id):
+            await self._uncancelled.run(self._engine.resend(job, [task], self._clock.wall()))
         return True
 
     def progress(self, node: str, report: ProgressReport) -> bool:

@@ -10,21 +10,26 @@ from fleetfold_master.nodes.inflow import Inflow, Newest
 from fleetfold_master.nodes.node_standing import acts, why_not
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.registry import Registry
+from fleetfold_master.nodes.replaced_processes import AskAgain, Refuses, ReplacedProcesses, refuse_none
 from fleetfold_master.nodes.request_health import RequestHealth
 from fleetfold_master.nodes.round_trip import RoundTripEstimator
 
 __all__ = [
+    "AskAgain",
     "Breakers",
     "CommandHealth",
     "DeclaredLimits",
     "Inflow",
     "Newest",
     "Presence",
+    "Refuses",
     "Registry",
+    "ReplacedProcesses",
     "RequestHealth",
     "RoundTripEstimator",
     "acts",
     "check_description",
     "check_epochs",
+    "refuse_none",
     "why_not",
 ]  # fmt: skip

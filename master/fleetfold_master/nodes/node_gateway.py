@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import structlog
@@ -13,9 +13,11 @@ from fleetfold_broker.identity.message_seals import UNSEALED, Seals
 from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
-from fleetfold_master.events import Publish, publish_to_nobody
-from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
+from fleetfold_broker.rpc.scatter_responder import superseded_subject
+from fleetfold_master.events import AnswerRefused, Publish, publish_to_nobody
+from fleetfold_master.nodes import Inflow, Newest, Presence, Refuses, Registry, refuse_none
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
+from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
@@ -28,6 +30,8 @@ from fleetfold_shared.messages import (
     HoldsAsk,
     Join,
     Joined,
+    LedgerAsk,
+    LedgerVerdicts,
     Message,
     NodeAuditAsk,
     NodeAudited,
@@ -79,8 +83,9 @@ class NodeGateway:
         inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, *,
         before_removal: BeforeRemoval = _nothing, tell_epochs: TellEpochs = _nobody,
         alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
+        refuses: Refuses = refuse_none,
     ) -> None:  # fmt: skip
-        self._seals = seals
+        self._seals, self._refuses, self._ending = seals, refuses, BackgroundTasks()
         self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._own = topology, own
@@ -99,12 +104,14 @@ class NodeGateway:
     async def stop(self) -> None:
         """Unsubscribe from heartbeats."""
         await self._beats.stop()
+        await self._ending.cancel()
 
     async def ping_known_nodes(self) -> None:
         """Ping the known nodes, so that a new master need not wait for their next heartbeats."""
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
-            if (pong := self._read(name, answer, Pong)) is not None:
+            pong = self._read(name, answer, Pong)
+            if pong is not None and not self._refuses(name, pong.incarnation, "answer"):
                 self._registry.answered(name)
                 self.epochs.record(name, pong.incarnation, pong.epochs)
                 self.corpora.announced(name, self._registry.get(name).description)
@@ -142,7 +149,7 @@ class NodeGateway:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
         if not self._alone():
             await self.reload(name)
-        record, fresh = await self._registry.join(name, join.description, self.incarnation)
+        record, fresh = await self._registry.join(name, join.description, self.incarnation, join.ledger)
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
@@ -152,7 +159,7 @@ class NodeGateway:
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(
             node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason,
-            seal=self._seals.keys(name),
+            seal=self._seals.keys(name), ledger_accepted=not self._registry.refuses_ledger(name),
         )  # fmt: skip
 
     async def _heartbeat(self, message: Incoming) -> None:
@@ -177,25 +184,56 @@ class NodeGateway:
         elif verdict == "unknown":
             await self._tell(name, "join-again", NodeList())
         elif verdict == "superseded":
+            self._refuses(name, beat.description.incarnation, "heartbeat")
             await self._supersede(name, self._registry.get(name).description.incarnation)
+
+    def end_replaced(self, event: AnswerRefused) -> None:
+        """A subscriber: have a replaced process stop."""
+        self._ending.spawn(self._end_replaced(event.node, event.incarnation))
+
+    async def _end_replaced(self, name: str, incarnation: str) -> None:
+        if not self._alone():  # it may be the newer one, which has joined at another master
+            await self.reload(name)
+        holder = self._registry.incarnation(name)
+        if holder is not None and holder != incarnation:
+            await self._supersede(name, holder)
 
     async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
         """Send the node its heartbeat interval until it uses it, and its state once."""
         told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
-        paced = beat.heartbeat_s in {None, self._presence.heartbeat_s}
-        if paced and (beat.state in {None, now.state} or self._told.get(name) == told):
+        accepted = not self._registry.refuses_ledger(name)
+        heeded = beat.heartbeat_s in {None, self._presence.heartbeat_s} and beat.ledger_accepted == accepted
+        if heeded and (beat.state in {None, now.state} or self._told.get(name) == told):
             return
         self._told[name] = told
-        standing = Standing(heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason)
+        await self.tell_standing(name)
+
+    async def tell_standing(self, name: str) -> None:
+        """Send the node its heartbeat interval, its state, and whether its ledger is accepted."""
+        now, accepted = self._registry.standing(name), not self._registry.refuses_ledger(name)
+        standing = Standing(
+            heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason, ledger_accepted=accepted
+        )
         await self._tell(name, "standing", standing)
 
+    async def ledger_accepted(self, name: str) -> None:
+        """Let a node whose ledger was accepted go on: tell it, and have its commands delivered again."""
+        await self.tell_standing(name)
+        await self._topology.redeliver(name)
+
     async def _supersede(self, name: str, incarnation: str) -> None:
-        """Tell other processes that answer under `name` that this incarnation holds it."""
-        await self._tell(name, "superseded", Superseded(incarnation=incarnation))
+        """Tell other processes that answer under `name` that this incarnation holds it: all of them by the inbox, and
+        one of an older release, which listens only there, by the queue group that they share."""
+        message = Superseded(incarnation=incarnation)
+        await self._tell(name, "superseded", message)
+        await self._say(name, superseded_subject(name), message)
 
     async def _tell(self, node: str, verb: str, message: Message) -> None:
         """Send a message to a node, without a reply."""
-        subject, data = self._bus.subjects.call(node, verb), encode(message)
+        await self._say(node, self._bus.subjects.call(node, verb), message)
+
+    async def _say(self, node: str, subject: str, message: Message) -> None:
+        data = encode(message)
         await self._bus.connection.publish(subject, data, headers=self._seals.sealed(node, subject, data, {}) or None)
 
     async def answers(self, name: str) -> bool:
@@ -228,6 +266,15 @@ class NodeGateway:
         if answer.error is not None:
             raise answer.error
         return decode(answer.data, NodeAudited)
+
+    async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
+        """What the node's ledger has of these commands. Raises `Unavailable` if it does not answer."""
+        answer = await self._ask_one(node, "ledger", LedgerAsk(ids=[*ids]), AUDIT_S)
+        if answer is None:
+            raise Unavailable(f"node: {node} does not answer, so its ledger cannot be read; start it", field="node")
+        if answer.error is not None:
+            raise answer.error
+        return decode(answer.data, LedgerVerdicts)
 
     async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
         if self._own is not None and node == MASTER:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from msgspec.structs import replace
 
+from fleetfold_master.nodes.clock_watch import describe_offset
 from fleetfold_master.nodes.labels import effective_labels, label_sources
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.nodes.node_standing import standing
@@ -16,10 +17,13 @@ __all__ = ["presence_of", "record_of"]
 
 
 def record_of(
-    node: StoredNode, version: str, presence: Presence, in_flight: int, fingerprints: Mapping[str, str]
-) -> NodeRecord:
+    node: StoredNode, version: str, presence: Presence, in_flight: int, fingerprints: Mapping[str, str],
+    clock_off_s: float | None = None,
+) -> NodeRecord:  # fmt: skip
     """The record of a node, for masters of that version."""
     state, reason, since = standing(node, version)
+    if state == "active" and clock_off_s is not None:
+        reason = f"its clock is {describe_offset(clock_off_s)} its peers'; set the machine's time"
     up = presence.is_up(node.name)
     return NodeRecord(
         name=node.name, state=state, healthy=up and state == "active", description=_described(node),
@@ -27,8 +31,9 @@ def record_of(
         response_ms=presence.response_ms(node.name), in_flight=in_flight,
         fingerprint=fingerprints.get(node.name, "") if state == "pending" else "",
         reason=reason, since=since, presence=presence_of(node, presence),
-        failing=[one.part for one in node.problems] if state == "error" else [], heartbeat_s=node.heartbeat_s,
-        label_sources=label_sources(node.description.labels, node.labels),
+        failing=sorted({one.part for one in node.problems}) if state == "error" else [], heartbeat_s=node.heartbeat_s,
+        label_sources=label_sources(node.description.labels, node.labels), ledger=node.ledger,
+        clock_off_s=clock_off_s,
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import Executable, RowMapping, bindparam, select, update
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import node
-from fleetfold_shared.messages import AssignedState, NodeDescription, NodeState, Problem
+from fleetfold_shared.messages import AssignedState, LedgerMark, NodeDescription, NodeState, Problem
 
 __all__ = ["NodeRows", "StoredNode"]
 
@@ -23,7 +23,8 @@ class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
     `labels` and `weight` are an operator's, over the description's own; a label of None is removed. `assigned` is
     the state that an operator wants; `state` follows from it, the node's version and its `problems`, which have
     been present or absent since `trouble_at`. `stopped_at` is when it said goodbye; None while it is expected.
-    `heartbeat_s` is the interval that it uses.
+    `heartbeat_s` is the interval that it uses. `ledger_generation`, empty while unknown, and `ledger_height` are the
+    mark of the ledger that the masters know.
     """
 
     name: str
@@ -42,6 +43,13 @@ class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
     trouble_at: float | None = None
     stopped_at: float | None = None
     heartbeat_s: float | None = None
+    ledger_generation: str = ""
+    ledger_height: int = 0
+
+    @property
+    def ledger(self) -> LedgerMark | None:
+        """The mark of the known ledger."""
+        return LedgerMark(self.ledger_generation, self.ledger_height) if self.ledger_generation else None
 
 
 _INSERT = insert_once(node)

@@ -18,7 +18,9 @@ from fleetfold_master.events import (
     announce_to_nobody,
     publish_to_nobody,
 )
+from fleetfold_master.nodes.clock_watch import ClockWatch
 from fleetfold_master.nodes.description_check import check_description
+from fleetfold_master.nodes.known_ledgers import KnownLedgers, known_as, refusal
 from fleetfold_master.nodes.node_changes import changed_fields, refuse_incompatible
 from fleetfold_master.nodes.node_records import record_of
 from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
@@ -29,12 +31,14 @@ from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
 from fleetfold_shared.errors import Conflict, NotFound
 from fleetfold_shared.ids import check_node_name
-from fleetfold_shared.messages import Heartbeat, NodeDescription, NodeRecord, NodeUpdate, Problem
+from fleetfold_shared.messages import Heartbeat, LedgerMark, NodeDescription, NodeRecord, NodeUpdate, Problem
 
 __all__ = ["Registry"]
 
 log = structlog.get_logger(__name__)
 
+LEDGER = ("ledger_generation", "ledger_height")
+"""Fields that heartbeats raise, and that an operator may set anew: written with the others, but read from the row."""
 BROUGHT = ("description", "last_seen_at", "problems", "trouble_at", "stopped_at", "heartbeat_s")
 """Fields that heartbeats bring; the rest of a row is set by operators, perhaps at another master. The state follows
 from both.
@@ -62,6 +66,7 @@ class Registry:
         self._in_flight: dict[str, int] = {}
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
+        self._ledgers, self._clocks = KnownLedgers(), ClockWatch(clock, publish)
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -78,8 +83,10 @@ class Registry:
             rows = ([found] if found else []) if name else await self._store.list(removed=True)
             return [row.name for row in rows if self._read_again(row)]
 
-    async def join(self, name: str, description: NodeDescription, probe: Probe) -> tuple[NodeRecord, bool]:
-        """Join `name`. Returns its record, and whether this incarnation is new here.
+    async def join(
+        self, name: str, description: NodeDescription, probe: Probe, ledger: LedgerMark | None = None
+    ) -> tuple[NodeRecord, bool]:
+        """Join `name`, with the ledger of that mark. Returns its record, and whether this incarnation is new here.
 
         Raises `Conflict` if another incarnation answers under that name, `InvalidInput` for a description out of
         bounds or an invalid version.
@@ -92,6 +99,7 @@ class Registry:
         if fresh and known is not None:
             await self._refuse_if_taken(name, description, probe)
         async with self._writing:
+            self._ledgers.tell(name, description.incarnation, ledger)
             node = self._joined(name, description)
             await self._put(node)
         self._presence.heard(name)
@@ -118,16 +126,37 @@ class Registry:
             return "superseded"
         if beat.leaving:
             self._presence.left(name)
+            self._clocks.forget(name)
             self._take(node, replace(node, stopped_at=self._clock.wall()))
             return "ok"
         self._presence.heard(name, beat.heartbeat_s)
         self._in_flight[name] = beat.in_flight
+        self._clocks.heard(name, beat.at)
+        self._ledgers.tell(name, beat.description.incarnation, beat.ledger, beat.seq)
         heard = replace(
             node, description=beat.description, last_seen_at=self._clock.wall(), stopped_at=None,
             heartbeat_s=beat.heartbeat_s or self._presence.heartbeat_s,
         )  # fmt: skip
-        self._take(node, self._judged(heard, beat.problems))
+        self._take(node, self._with_ledger(heard, beat.problems))
         return "ok"
+
+    def refuses_ledger(self, name: str) -> str:
+        """Why the node may run nothing: its ledger is not the known one. Empty if it is, or the node is unknown."""
+        node = self._nodes.get(name)
+        return "" if node is None else refusal(name, node.ledger, self._ledgers.told(name))
+
+    def told_ledger(self, name: str) -> LedgerMark | None:
+        """The mark of the ledger that the node has now, as it was told last."""
+        return self._ledgers.told(name)
+
+    async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
+        """Make this ledger the known one."""
+        async with self._writing:
+            node = known_as(self.get(name), mark)
+            self._ledgers.tell(name, node.description.incarnation, mark)
+            problems = [one for one in node.problems if one.reason != refusal(name, self.get(name).ledger, mark)]
+            await self._put(self._judged(node, problems), *LEDGER, "problems", "state", "trouble_at")
+        await self._announce(NodeChanged(name))
 
     def answered(self, name: str) -> None:
         """Record that the node answered a ping."""
@@ -141,7 +170,7 @@ class Registry:
         async with self._writing:
             changed = list(self._unsaved)
             for name in changed:
-                await self._put(self._nodes[name], *BROUGHT)
+                await self._put(self._nodes[name], *BROUGHT, *LEDGER)
             seen, self._seen = self._seen.difference(changed), set()
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
@@ -211,6 +240,11 @@ class Registry:
         nodes = (shown[name] for name in sorted(shown))
         return [node for node in nodes if removed or node.state != "removed"]
 
+    def incarnation(self, name: str) -> str | None:
+        """The incarnation that has joined under the name; None if none has, or the node is removed."""
+        node = self._nodes.get(name)
+        return None if node is None or node.state == "removed" else node.description.incarnation
+
     def healthy(self, name: str) -> bool:
         """Whether the node is active and was heard from lately."""
         node = self._nodes.get(name)
@@ -232,7 +266,8 @@ class Registry:
     def record(self, node: StoredNode) -> NodeRecord:
         """The node as callers see it."""
         in_flight = self._in_flight.get(node.name, 0)
-        return record_of(node, self._version, self._presence, in_flight, self._pending.fingerprints)
+        off_s = self._clocks.off_s(node.name)
+        return record_of(node, self._version, self._presence, in_flight, self._pending.fingerprints, off_s)
 
     def _read_again(self, row: StoredNode) -> bool:
         """Apply a row that was read. Returns whether its node was removed since the last read."""
@@ -248,10 +283,11 @@ class Registry:
         return gone
 
     async def _put(self, node: StoredNode, *fields: str) -> None:
-        """Write `node`, with the lock held: of an existing row only `fields`, or what differs. What a heartbeat
-        brings meanwhile is kept for the next `save`."""
+        """Write `node`, with the lock held: of an existing row only `fields`, or what differs, and what heartbeats have
+        brought since the last `save`. What one brings meanwhile is kept for the next."""
         before = self._nodes.get(node.name)
-        await self._store.put(node, *(fields or _difference(before, node)))
+        unsaved = {*BROUGHT, *LEDGER} if node.name in self._unsaved else set[str]()
+        await self._store.put(node, *(unsaved | set(fields or _difference(before, node))))
         heard = self._nodes.get(node.name)
         if heard is before:
             self._unsaved.discard(node.name)
@@ -267,11 +303,18 @@ class Registry:
         if known is None:
             known = StoredNode(name=name, state="active", description=description, registered_at=now)
         state = "active" if known.state == "removed" else known.state
+        if known.state == "removed":  # it is new, because an operator wants it so
+            known = replace(known, ledger_generation="", ledger_height=0)
         node = replace(
             known, state=state, description=description, last_seen_at=now, removed_at=None, stopped_at=None,
             heartbeat_s=self._presence.heartbeat_s,
         )  # fmt: skip
-        return self._judged(node, [])
+        return self._with_ledger(node, [])
+
+    def _with_ledger(self, node: StoredNode, problems: Sequence[Problem]) -> StoredNode:
+        """The node with these problems, and with that of a ledger which is not the known one."""
+        node, why = self._ledgers.judge(node)
+        return self._judged(node, [*problems, Problem("ledger", why)] if why else problems)
 
     def _stated(self, row: StoredNode) -> StoredNode:
         return read_again(row, self._version, self._clock.wall())

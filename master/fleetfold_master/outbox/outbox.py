@@ -12,7 +12,7 @@ from fleetfold_broker.jetstream.event_store import EventStore
 from fleetfold_master.events import Publish
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.payloads import EndedJob, job_ended, transaction_ended
-from fleetfold_master.outbox.publisher import GivenUp, Publisher
+from fleetfold_master.outbox.publisher import OnAbandoned, Publisher
 from fleetfold_master.outbox.rendering import event_of, webhook_of
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
@@ -35,11 +35,11 @@ class Outbox:
 
     def __init__(
         self, store: Store, clock: Clock, destinations: Destinations, webhooks: Webhooks | None,
-        on_given_up: GivenUp, publish: Publish,
+        on_abandoned: OnAbandoned, publish: Publish,
     ) -> None:  # fmt: skip
         self._store, self._clock = store, clock
         self._destinations, self._webhooks = destinations, webhooks
-        self._publisher = Publisher(store, clock, self._send, on_given_up, publish)
+        self._publisher = Publisher(store, clock, self._send, on_abandoned, publish)
         self._events: EventStore | None = None
         self._tasks = BackgroundTasks()
         self.check = destinations.check
@@ -47,7 +47,13 @@ class Outbox:
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, store: Store, clock: Clock, config: CallbacksConfig, keys: Path, on_given_up: GivenUp, publish: Publish
+        cls,
+        store: Store,
+        clock: Clock,
+        config: CallbacksConfig,
+        keys: Path,
+        on_abandoned: OnAbandoned,
+        publish: Publish,
     ) -> AsyncIterator[Outbox]:
         """Open, with the secret in `keys` if webhooks are allowed. Raises `InvalidInput`, naming the setting."""
         async with AsyncExitStack() as opened:
@@ -55,7 +61,7 @@ class Outbox:
             if destinations.any:
                 secret = WebhookSecret.load(keys, os.environ)
                 webhooks = await opened.enter_async_context(Webhooks.open(destinations, secret, clock))
-            outbox = cls(store, clock, destinations, webhooks, on_given_up, publish)
+            outbox = cls(store, clock, destinations, webhooks, on_abandoned, publish)
             opened.push_async_callback(outbox._close)
             yield outbox
 
@@ -72,9 +78,9 @@ class Outbox:
         """The writes to be committed with a transaction's end."""
         return self._waking(transaction_ended(tx, now))
 
-    async def given_up(self, limit: int = 100) -> list[Delivery]:
+    async def abandoned(self, limit: int = 100) -> list[Delivery]:
         """Abandoned deliveries, newest first: tried for a day, or impossible."""
-        return await rows.read_given_up(self._store, limit)
+        return await rows.read_abandoned(self._store, limit)
 
     async def retry(self, key: str) -> None:
         """Retry an abandoned delivery with a full number of tries. Raises `NotFound`."""
@@ -109,4 +115,4 @@ class Outbox:
 
 
 def _unknown(key: str) -> NotFound:
-    return NotFound(f"id: no delivery {key!r} was given up", field="id")
+    return NotFound(f"id: no delivery {key!r} was abandoned", field="id")

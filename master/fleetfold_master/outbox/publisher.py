@@ -21,7 +21,7 @@ from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import BackgroundTasks, ends_within
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, NotFound, TooLarge
 
-__all__ = ["GivenUp", "Publisher", "no_dead_letter"]
+__all__ = ["OnAbandoned", "Publisher", "no_dead_letter"]
 
 log = structlog.get_logger(__name__)
 
@@ -37,12 +37,12 @@ MOST_REASON_CHARS = 500
 
 Send = Callable[[Delivery], Awaitable[None]]
 """Returns when it has arrived. `Undeliverable`, `TooLarge`, `NotFound` and `InvalidInput` are permanent."""
-GivenUp = Callable[[Delivery, str, float], Sequence[WriteWithEvent]]
+OnAbandoned = Callable[[Delivery, str, float], Sequence[WriteWithEvent]]
 """Returns the dead letters of an abandoned delivery, given the reason and the time; they share its commit."""
 
 
 def no_dead_letter(_delivery: Delivery, _why: str, _now: float) -> Sequence[WriteWithEvent]:
-    """Default of `GivenUp`: none."""
+    """Default of `OnAbandoned`: none."""
     return ()
 
 
@@ -50,11 +50,11 @@ class Publisher:
     """One master's share of the deliveries. The owner runs `run` in a task; `close` cancels what is in progress."""
 
     def __init__(
-        self, store: Store, clock: Clock, send: Send, on_given_up: GivenUp = no_dead_letter,
+        self, store: Store, clock: Clock, send: Send, on_abandoned: OnAbandoned = no_dead_letter,
         publish: Publish = publish_to_nobody,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._send = store, clock, send
-        self._on_given_up, self._publish = on_given_up, publish
+        self._on_abandoned, self._publish = on_abandoned, publish
         self._woken = asyncio.Event()
         self._tasks = BackgroundTasks()
         self._busy = Counter[str]()
@@ -131,8 +131,8 @@ class Publisher:
         return None
 
     async def _give_up(self, delivery: Delivery, why: str) -> None:
-        dead = self._on_given_up(delivery, why, self._clock.wall())
-        await self._store.write(rows.given_up(delivery, why[:MOST_REASON_CHARS]), *(write for write, _ in dead))
+        dead = self._on_abandoned(delivery, why, self._clock.wall())
+        await self._store.write(rows.abandoned(delivery, why[:MOST_REASON_CHARS]), *(write for write, _ in dead))
         log.warning("outbox.delivery_abandoned", id=delivery.id, to=delivery.target, of=delivery.record, reason=why)
         for _, event in dead:
             self._publish(event)

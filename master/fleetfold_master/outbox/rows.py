@@ -18,7 +18,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.outbox_tables import outbox
 from fleetfold_master.webhooks.model import Delivery
 
-__all__ = ["added", "again", "claimed", "dropped", "given_up", "put_off", "read_due", "read_given_up", "sent"]
+__all__ = ["abandoned", "added", "again", "claimed", "dropped", "put_off", "read_abandoned", "read_due", "sent"]
 
 _ADD = insert_once(outbox)
 _HELD = (outbox.c.id == bindparam("key"), outbox.c.tries == bindparam("seen"), outbox.c.due_at.is_not(None))
@@ -50,7 +50,7 @@ def put_off(delivery: Delivery, at: float, why: str) -> Write:
     return Write(_PUT_OFF, [_ending(delivery, at, why)])
 
 
-def given_up(delivery: Delivery, why: str) -> Write:
+def abandoned(delivery: Delivery, why: str) -> Write:
     """Abandon: there is no next try."""
     return Write(_PUT_OFF, [_ending(delivery, None, why)])
 
@@ -71,7 +71,7 @@ async def read_due(store: Store, now: float, without: Collection[str], limit: in
     return [_delivery(row) for row in await store.read(due.order_by(outbox.c.due_at).limit(limit))]
 
 
-async def read_given_up(store: Store, limit: int) -> list[Delivery]:
+async def read_abandoned(store: Store, limit: int) -> list[Delivery]:
     """The newest `limit` that are abandoned."""
     found = select(outbox).where(outbox.c.due_at.is_(None)).order_by(outbox.c.created_at.desc(), outbox.c.id.desc())
     return [_delivery(row) for row in await store.read(found.limit(limit))]

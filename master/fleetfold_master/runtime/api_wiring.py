@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 
 from fleetfold_broker.rpc.admission import AdmissionControl
+from fleetfold_broker.rpc.held_requests import serve_directly
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
@@ -25,6 +26,7 @@ from fleetfold_master.api import (
     MasterVerbs,
     NodeAccessVerbs,
     NodeVerbs,
+    RecoveryVerbs,
     RunAs,
     ScheduleVerbs,
     SearchVerbs,
@@ -37,8 +39,9 @@ from fleetfold_master.cluster import ClusterPeers, MemberList, Surroundings
 from fleetfold_master.cluster.owner_routing import OwnerRouting
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
-from fleetfold_master.jobs import Bulk
+from fleetfold_master.jobs import BulkReads
 from fleetfold_master.nodes import Breakers, RequestHealth
+from fleetfold_master.recovery import LedgerReconciliation, SettledCommands
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
@@ -82,7 +85,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     surroundings = Surroundings(infra.setup.data, infra.store, auth.broker)
     federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
-    bulk = Bulk(infra.store, engines.jobs)
+    bulk = BulkReads(infra.store, engines.jobs)
     actions = ActionVerbs(infra.registry, engines.jobs, bulk, denied, infra.clock, engines.outbox.check)
     transactions = TransactionVerbs(engines.transactions, definitions, engines.outbox.check)
     run_as = RunAs(access.authorizer, access.audit, (actions, transactions))
@@ -94,6 +97,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
         actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
         ScheduleVerbs(schedules, access.authorizer, run_as),
         DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
+        _recovery(infra),
         AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership, surroundings).call),
     ))  # fmt: skip
     routing = cluster.owner_routing(bindings)
@@ -114,7 +118,8 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
     await infra.gateway.start()
     await auth.access.start(service)
     await wiring.routing.start()
-    await wiring.api.start(service)
+    receivers = await wiring.api.start(service)
+    await serve_directly(infra.bus, infra.membership.id, service.held, receivers)
     await _discovery(infra, auth, service).start()
     await infra.bus.connection.barrier()
 
@@ -149,6 +154,14 @@ def _evaluation(infra: Infrastructure, federation: Federation, counts: SearchSta
         Judgements(infra.store, infra.clock), counts, Evaluation(infra.store, federation.search, infra.clock),
         infra.registry, infra.gateway.holds,
     )  # fmt: skip
+
+
+def _recovery(infra: Infrastructure) -> RecoveryVerbs:
+    gateway = infra.gateway
+    return RecoveryVerbs(
+        SettledCommands(infra.store, infra.clock, infra.setup.retention),
+        LedgerReconciliation(infra.store, infra.clock, infra.registry, gateway.verdicts, gateway.ledger_accepted),
+    )
 
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:

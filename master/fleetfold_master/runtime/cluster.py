@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 
 from fleetfold_broker.jetstream.pull_consumer import PullConsumer
-from fleetfold_broker.jetstream.topology import GIVEN_UP, MASTERS, RESULTS
+from fleetfold_broker.jetstream.topology import ABANDONED, MASTERS, RESULTS
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_master.api import subscribe_to_progress
 from fleetfold_master.cluster import ClusterPeers, Takeover, shared_caches
@@ -22,7 +22,13 @@ __all__ = ["open_cluster", "start_delivery"]
 async def open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> ClusterPeers:
     """Serve the other masters, and take over from those that die."""
     cluster = ClusterPeers(
-        infra.peers, infra.gateway, engines.jobs, engines.transactions, infra.dead_letters.of_step, auth.cut_off
+        infra.peers,
+        infra.gateway,
+        engines.jobs,
+        engines.transactions,
+        infra.dead_letters.of_step,
+        auth.cut_off,
+        infra.replaced.includes,
     )
     infra.lifetime.on_close(infra.peers.stop)  # before the engines: a peer's request may need them
     await infra.epoch_sharing.start(infra.gateway.epochs)
@@ -39,14 +45,14 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     await infra.scatter.start()
     await infra.gateway.ping_known_nodes()
     engines.cancellations.start(engines.jobs.on_withdrawn)
-    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress)
+    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress, refuses=infra.replaced.refuses)
     results = result_pipeline(infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take)
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
-    await _consume(infra, GIVEN_UP, "advisory", partial(_store_given_up, infra.dead_letters))
+    await _consume(infra, ABANDONED, "advisory", partial(_store_abandoned, infra.dead_letters))
 
 
-async def _store_given_up(dead_letters: DeadLetters, call: Call) -> None:
+async def _store_abandoned(dead_letters: DeadLetters, call: Call) -> None:
     await dead_letters.of_advisory(call.subject, call.body)
 
 

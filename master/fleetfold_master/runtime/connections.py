@@ -7,7 +7,7 @@ from typing import Literal
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.info_probe import asks_for_credentials
-from fleetfold_broker.connection.nats_connection import NobodyChecks
+from fleetfold_broker.connection.nats_connection import CalloutUnanswered
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.subjects import Subjects
@@ -31,6 +31,7 @@ class Connections:
         name: str = NAME,
     ) -> None:  # fmt: skip
         self._name = name
+        self._opened: list[Bus] = []
         self._url, self._subjects, self._keys, self._tls = url, subjects, keys, tls
 
     async def check(self) -> None:
@@ -44,6 +45,11 @@ class Connections:
         if self._keys is None and asks:
             raise Conflict(f"the broker at {redacted_url(self._url)} asks for credentials: leave out --insecure")
 
+    def cut(self) -> None:
+        """Break all connections at once, from any thread; each is made again when the event loop turns."""
+        for bus in list(self._opened):
+            bus.connection.cut()
+
     async def open(self, account: Account) -> Bus:
         """Open a bus in this account. Raises `Unauthenticated` if the broker is configured with other keys."""
         seed = getattr(self._keys, account) if self._keys is not None else ""
@@ -51,9 +57,11 @@ class Connections:
             url=self._url, caller=NAME, seed=seed, tls=self._tls, backoff=BACKOFF, name=self._name
         )
         try:
-            return await Bus.open(options, self._subjects)
-        except (Unauthenticated, NobodyChecks):  # the broker admits its configured nkeys without a callout
+            bus = await Bus.open(options, self._subjects)
+        except (Unauthenticated, CalloutUnanswered):  # the broker admits its configured nkeys without a callout
             raise Unauthenticated(
                 f"the broker at {redacted_url(self._url)} does not know this master's keys: write its identity config "
                 "from the same keys (`fleetfold keys broker`)"
             ) from None
+        self._opened.append(bus)
+        return bus

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from fleetfold_master.access.ended_work import job_ended, transaction_ended
+from fleetfold_master.access.ended_work_audit import job_ended, transaction_ended
 from fleetfold_master.api import CommandPublisher
-from fleetfold_master.jobs import Cancellations, Jobs
+from fleetfold_master.jobs import Cancellations, JobOptions, Jobs
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.nodes import CommandHealth, DeclaredLimits
 from fleetfold_master.outbox import Outbox
 from fleetfold_master.runtime.infrastructure import Infrastructure
 from fleetfold_master.search import Cache
 from fleetfold_master.store.compiled_statements import Write
-from fleetfold_master.transactions import Transactions
+from fleetfold_master.transactions import TransactionOptions, Transactions
 from fleetfold_shared.messages import Job
 
 __all__ = ["Engines", "open_engines"]
@@ -40,17 +40,21 @@ async def open_engines(infra: Infrastructure) -> Engines:
     outbox = await infra.lifetime.enter(
         Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys, dead_letters.of_delivery, publish)
     )
-    sender, owner = CommandPublisher(infra.bus, infra.seals, infra.setup.limits), infra.membership.id
-    jobs = Jobs(
-        infra.store, sender, infra.clock, health, at_end=partial(_job_ended, outbox),
-        at_late_end=_job_ended_late, cancellations=cancellations,
-        slots_of=DeclaredLimits(infra.registry, infra.clock), dead_letters_for=dead_letters.of_task, owner=owner,
-        share_of=infra.membership.share_of, publish=publish,
+    sender = CommandPublisher(infra.bus, infra.seals, infra.setup.limits, infra.registry.refuses_ledger)
+    owner = infra.membership.id
+    job_options = JobOptions(
+        at_end=partial(_job_ended, outbox), at_late_end=_job_ended_late, dead_letters_for=dead_letters.of_task,
+        slots_of=DeclaredLimits(infra.registry, infra.clock), share_of=infra.membership.share_of, owner=owner,
+        publish=publish, refuses=infra.replaced.refuses,
     )  # fmt: skip
+    transaction_options = TransactionOptions(
+        at_end=outbox.transaction_ended, audited=transaction_ended, owner=owner, publish=publish,
+        refuses=infra.replaced.refuses,
+    )  # fmt: skip
+    jobs = Jobs(infra.store, sender, infra.clock, health, job_options, cancellations=cancellations)
     transactions = Transactions(
-        infra.store, sender, infra.clock, health, infra.registry.find, at_end=outbox.transaction_ended,
-        cancellations=cancellations, owner=owner, audited=transaction_ended, publish=publish,
-    )  # fmt: skip
+        infra.store, sender, infra.clock, health, infra.registry.find, transaction_options, cancellations=cancellations
+    )
     for part in (jobs, transactions, cancellations):
         infra.lifetime.on_close(part.close)
     await infra.gateway.ensure()

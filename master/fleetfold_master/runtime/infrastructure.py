@@ -6,9 +6,11 @@ import asyncio
 import os
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
+from fleetfold_broker.data_version import stamp_version
 from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.identity.message_seals import UNSEALED, MasterSeals, Seals
 from fleetfold_broker.jetstream.topology import Topology
@@ -20,7 +22,7 @@ from fleetfold_master.api import NodeGateway
 from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership, Peers
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
-from fleetfold_master.nodes import Inflow, Presence, Registry
+from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
@@ -40,14 +42,14 @@ from fleetfold_shared.ids import MASTER, new_id
 from fleetfold_shared.redaction import Redactor
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
-__all__ = ["Infrastructure", "Setup", "listed_as", "open_infrastructure"]
+__all__ = ["Infrastructure", "MasterSettings", "listed_as", "open_infrastructure"]
 
 SEAT = "seat"
 """File with the identity of a master's data directory."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setup:
+class MasterSettings:
     """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor, but for
     `new`: the database may begin empty at the first start only.
     """
@@ -76,7 +78,7 @@ class Setup:
 class Infrastructure:
     """The infrastructure of one lifetime."""
 
-    setup: Setup
+    setup: MasterSettings
     lifetime: Lifetime
     events: EventHub
     store: Store
@@ -88,6 +90,7 @@ class Infrastructure:
     invalidation: CacheInvalidation
     epoch_sharing: EpochSharing
     scatter: ScatterClient
+    replaced: ReplacedProcesses
     inflow: Inflow
     presence: Presence
     registry: Registry
@@ -106,9 +109,11 @@ class Infrastructure:
         return await self.lifetime.enter(await self.connections.open(account))
 
 
-async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructure:
-    """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database."""
+async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infrastructure:
+    """Open the infrastructure. Raises `Unavailable` without a broker, `InvalidInput` for an unusable database,
+    `Conflict` where a later version has been at work."""
     events = EventHub()  # first: whatever happens from here on is delivered when the hub is opened
+    await asyncio.to_thread(stamp_version, setup.data)
     store = await Store.open(setup.database, traces=_traces(setup), new=setup.new)
     lifetime.on_close(store.close)
     membership = await _join_cluster(setup, lifetime, store, events)
@@ -121,34 +126,42 @@ async def open_infrastructure(setup: Setup, lifetime: Lifetime) -> Infrastructur
     seals = UNSEALED if setup.access.insecure else MasterSeals(keys.issuer)
     presence = Presence(setup.clock, setup.heartbeat_s, events.publish)
     inflow = Inflow(setup.limits, setup.clock, events.publish)
-    asking = await lifetime.enter(await connections.open("fleet"))
-    scatter = ScatterClient(asking, presence.gone, on_unexpected=inflow.junk, seals=seals)
     await asyncio.to_thread(load_embedder, DEFAULT_EMBEDDER)
     registry = Registry(
         NodeRows(store), presence, setup.clock, __version__, publish=events.publish, announce=invalidation.announce
     )
     await registry.load()
+    replaced = ReplacedProcesses(registry.incarnation, events.publish)
+    asking = await lifetime.enter(await connections.open("fleet"))
+    scatter = ScatterClient(
+        asking, presence.gone, on_unexpected=inflow.junk, seals=seals,
+        is_replaced=partial(_is_replaced, replaced.refuses),
+    )  # fmt: skip
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
     gateway = NodeGateway(
         bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
-        alone=lambda: invalidation.alone, publish=events.publish,
+        alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
     )  # fmt: skip
     return Infrastructure(
         setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
         connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,
-        scatter=scatter, inflow=inflow, presence=presence, registry=registry, topology=topology,
+        scatter=scatter, replaced=replaced, inflow=inflow, presence=presence, registry=registry, topology=topology,
         dead_letters=dead_letters, gateway=gateway, seals=seals,
     )  # fmt: skip
 
 
-def _traces(setup: Setup) -> list[str]:
+def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
+    return refuses(node, incarnation, "answer")
+
+
+def _traces(setup: MasterSettings) -> list[str]:
     """Return the files that only a master with a database makes."""
     return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
 
 
-async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
+async def _join_cluster(setup: MasterSettings, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
     seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
     membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
@@ -158,7 +171,7 @@ async def _join_cluster(setup: Setup, lifetime: Lifetime, store: Store, events: 
     return membership
 
 
-async def _check_connections(setup: Setup, keys: BrokerKeys, membership: Membership) -> Connections:
+async def _check_connections(setup: MasterSettings, keys: BrokerKeys, membership: Membership) -> Connections:
     connections = Connections(
         setup.url, setup.subjects, keys=None if setup.access.insecure else keys, tls=setup.tls,
         name=listed_as(membership.id),

@@ -9,6 +9,7 @@ from fleetfold_master.runtime.api_wiring import ApiWiring
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
+from fleetfold_master.runtime.loop_watchdog import LoopWatchdog
 from fleetfold_master.runtime.periodic_tasks import restore_streams
 from fleetfold_master.store.retention import Retention
 
@@ -16,7 +17,7 @@ __all__ = ["start_periodic_tasks"]
 
 SWEEP_S = 0.5
 SCHEDULES_S = 1.0
-UPKEEP_S = 2.0
+SAVE_S = 2.0
 """Interval in seconds: the broker's streams are checked, and the registry is written."""
 LOOK_S = 2.0
 """Interval in seconds: the master's disk and the broker's stores are looked at."""
@@ -30,7 +31,15 @@ def start_periodic_tasks(infra: Infrastructure, auth: Auth, engines: Engines, wi
     _drive(infra, engines)
     _write(infra, auth, engines, wiring)
     _prune(infra, auth, wiring)
+    _watch_loop(infra)
     infra.lifetime.repeat(RELOAD_S, infra.invalidation.reload)
+
+
+def _watch_loop(infra: Infrastructure) -> None:
+    watchdog = LoopWatchdog(infra.connections.cut, lambda: bool(infra.membership.others))
+    infra.lifetime.spawn(watchdog.run())
+    infra.lifetime.on_close(watchdog.stop)
+    watchdog.start()
 
 
 def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
@@ -47,16 +56,16 @@ def _drive(infra: Infrastructure, engines: Engines) -> None:
 def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
     streams = partial(restore_streams, infra.bus, infra.gateway, engines.jobs, engines.transactions)
     settle = wiring.denied.settle
-    infra.lifetime.repeat(UPKEEP_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
-    infra.lifetime.repeat(UPKEEP_S, engines.jobs.save_progress)
-    infra.lifetime.repeat(UPKEEP_S, wiring.counts.save)
+    infra.lifetime.repeat(SAVE_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
+    infra.lifetime.repeat(SAVE_S, engines.jobs.save_progress)
+    infra.lifetime.repeat(SAVE_S, wiring.counts.save)
     infra.lifetime.repeat(LOOK_S, wiring.surroundings.look)
     infra.lifetime.repeat(infra.setup.check_every_s, wiring.surroundings.check_pages)
 
 
 def _prune(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
-    upkeep = Retention(infra.store, infra.clock, infra.setup.retention)
-    infra.lifetime.repeat(PRUNE_S, auth.access.prune, upkeep.prune)
+    retention = Retention(infra.store, infra.clock, infra.setup.retention)
+    infra.lifetime.repeat(PRUNE_S, auth.access.prune, retention.prune)
     infra.lifetime.repeat(PRUNE_S, wiring.counts.prune)
     infra.lifetime.repeat(PRUNE_S, wiring.schedules.prune)
     infra.lifetime.repeat(DEAD_LETTERS_S, infra.dead_letters.prune)

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fleetfold_master.access.flood_response import log_flood
+from fleetfold_master.access.refused_answers import RefusedAnswerAudit
 from fleetfold_master.cluster import SHARED_CHANGES
-from fleetfold_master.events import IdentityFlooded, SessionStolen, Subscription, subscribe
+from fleetfold_master.events import AnswerRefused, IdentityFlooded, SessionStolen, Subscription, subscribe
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.infrastructure import Infrastructure
 
@@ -20,6 +21,8 @@ def subscriptions(infra: Infrastructure, auth: Auth) -> Sequence[Subscription]:
     """The list that the event hub is opened with."""
     return (
         subscribe(infra.invalidation.tell_peers, *SHARED_CHANGES),
+        subscribe(infra.gateway.end_replaced, AnswerRefused),
+        subscribe(RefusedAnswerAudit(auth.access.audit).note, AnswerRefused),
         *_responses(auth),
     )
 

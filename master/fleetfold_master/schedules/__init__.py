@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_master.schedules.model import ScheduleStanding, work_of
+from fleetfold_master.schedules.model import StoredSchedule, work_of
 from fleetfold_master.schedules.schedules import Schedules, Start
 
-__all__ = ["ScheduleStanding", "Schedules", "Start", "work_of"]
+__all__ = ["Schedules", "Start", "StoredSchedule", "work_of"]

@@ -14,8 +14,8 @@ from fleetfold_shared.messages import Firing, FiringState, Run, ScheduleSpec, Sc
 from fleetfold_shared.recurrence import Recurrence
 
 __all__ = [
-    "LATE_S", "MOST_CAUGHT_UP", "NewFiring", "OpenFiring", "ScheduleStanding", "Turn", "Work", "asked_id", "decide",
-    "firing_id", "work_of",
+    "LATE_S", "MOST_CAUGHT_UP", "NewFiring", "OpenFiring", "ScheduleChanges", "StoredSchedule", "Work", "asked_id",
+    "decide", "firing_id", "work_of",
 ]  # fmt: skip
 
 LATE_S = 60.0
@@ -31,7 +31,7 @@ _LEFT_OUT = {"v", "id", "wait_ms", "dry_run"}
 """Fields that the firing sets itself."""
 
 
-class ScheduleStanding(msgspec.Struct, frozen=True):
+class StoredSchedule(msgspec.Struct, frozen=True):
     """A schedule's row. `turn` is its version: each change must have seen the previous one. `anchor` is the origin
     of intervals, `next_at` the next planned time and `due_at` the same with its jitter; None if nothing is
     planned. `looked_at` is the time of the last change."""
@@ -63,13 +63,13 @@ class ScheduleStanding(msgspec.Struct, frozen=True):
             spec.not_after,
         )  # fmt: skip
 
-    def turned(self, now: float, **changes: Any) -> ScheduleStanding:
+    def turned(self, now: float, **changes: Any) -> StoredSchedule:
         """The row with the next version."""
         return replace(self, turn=self.turn + 1, looked_at=now, **changes)
 
-    def planned_after(self, after: float, now: float, **changes: Any) -> ScheduleStanding:
+    def planned_after(self, after: float, now: float, **changes: Any) -> StoredSchedule:
         """The row of the next version, with the first planned time after `after`; None while it is paused."""
-        changed: ScheduleStanding = replace(self, **changes)
+        changed: StoredSchedule = replace(self, **changes)
         recurrence = changed.recurrence
         next_at = None if changed.spec.paused else recurrence.next(after)
         due_at = None if next_at is None else recurrence.due_at(next_at)
@@ -103,15 +103,15 @@ class NewFiring(msgspec.Struct, frozen=True):
     why: str = ""
 
 
-class Turn(msgspec.Struct, frozen=True):
+class ScheduleChanges(msgspec.Struct, frozen=True):
     """The changes: the schedule's row, a queued firing that may begin now, and new firings."""
 
-    standing: ScheduleStanding
+    standing: StoredSchedule
     promoted: str | None = None
     firings: tuple[NewFiring, ...] = ()
 
 
-def decide(standing: ScheduleStanding, firings: Sequence[OpenFiring], now: float) -> Turn:
+def decide(standing: StoredSchedule, firings: Sequence[OpenFiring], now: float) -> ScheduleChanges:
     """The changes of a schedule now, given its firings that have not ended."""
     busy = next((one.id for one in firings if one.state in {"due", "started"}), None)
     queued = sorted((one.planned_at, one.id) for one in firings if one.state == "queued")
@@ -119,20 +119,20 @@ def decide(standing: ScheduleStanding, firings: Sequence[OpenFiring], now: float
     if queued and busy is None:
         promoted = busy = queued.pop(0)[1]
     if standing.due_at is None or standing.next_at is None or standing.due_at > now:
-        return Turn(standing.turned(now), promoted)
+        return ScheduleChanges(standing.turned(now), promoted)
     times, whole = _due_times(standing, now)
     to_do, missed = _by_misfire_policy(standing, times, now)
     new = _summary(standing, missed, whole=whole)
     new += _by_overlap_policy(standing, to_do, busy, len(queued), now)
-    return Turn(standing.planned_after(times[-1], now), promoted, tuple(new))
+    return ScheduleChanges(standing.planned_after(times[-1], now), promoted, tuple(new))
 
 
-def firing_id(standing: ScheduleStanding, planned: float) -> str:
+def firing_id(standing: StoredSchedule, planned: float) -> str:
     """The id of a firing, and of its job or transaction; every master computes the same."""
     return f"s-{standing.name}-{standing.version}-{int(planned)}"
 
 
-def asked_id(standing: ScheduleStanding, asked: str) -> str:
+def asked_id(standing: StoredSchedule, asked: str) -> str:
     """The id of a firing that a caller requested."""
     return f"s-{standing.name}-{standing.version}-x{asked}"
 
@@ -154,7 +154,7 @@ def _asked(given: dict[str, Any], kind: type[W], where: str, firing: str) -> W:
     return convert_to({**given, "id": firing}, kind, where)
 
 
-def _due_times(standing: ScheduleStanding, now: float) -> tuple[list[int], bool]:
+def _due_times(standing: StoredSchedule, now: float) -> tuple[list[int], bool]:
     """The planned times that are due, the latest `MOST_CAUGHT_UP`, and whether those are all."""
     assert standing.next_at is not None
     recurrence = standing.recurrence
@@ -164,7 +164,7 @@ def _due_times(standing: ScheduleStanding, now: float) -> tuple[list[int], bool]
     return times or [int(standing.next_at)], whole
 
 
-def _by_misfire_policy(standing: ScheduleStanding, times: list[int], now: float) -> tuple[list[int], list[int]]:
+def _by_misfire_policy(standing: StoredSchedule, times: list[int], now: float) -> tuple[list[int], list[int]]:
     """Divide planned times into those to fire and those missed."""
     if standing.spec.misfire == "all":
         return times, []
@@ -175,7 +175,7 @@ def _by_misfire_policy(standing: ScheduleStanding, times: list[int], now: float)
     return times[split:], times[:split]
 
 
-def _summary(standing: ScheduleStanding, missed: list[int], *, whole: bool) -> list[NewFiring]:
+def _summary(standing: StoredSchedule, missed: list[int], *, whole: bool) -> list[NewFiring]:
     """One history entry for all missed firings."""
     if not missed and whole:
         return []
@@ -186,7 +186,7 @@ def _summary(standing: ScheduleStanding, missed: list[int], *, whole: bool) -> l
 
 
 def _by_overlap_policy(
-    standing: ScheduleStanding, times: list[int], busy: str | None, queued: int, now: float
+    standing: StoredSchedule, times: list[int], busy: str | None, queued: int, now: float
 ) -> list[NewFiring]:
     new: list[NewFiring] = []
     one_by_one = standing.spec.misfire == "all" and len(times) > 1

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Integer, RowMapping, and_, bindparam, delete, func, or_, select, update
 
-from fleetfold_master.schedules.model import NewFiring, OpenFiring, ScheduleStanding, Turn, work_of
+from fleetfold_master.schedules.model import NewFiring, OpenFiring, ScheduleChanges, StoredSchedule, work_of
 from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
@@ -60,18 +60,18 @@ _LASTING = ("running", "compensating", "parked")
 _LIVE = schedule.c.removed_at.is_(None)
 
 
-def made(standing: ScheduleStanding) -> Write:
+def made(standing: StoredSchedule) -> Write:
     """Insert a schedule; matches no row if the name exists."""
     return Write(_MAKE, [_row(standing)])
 
 
-def turned(after: ScheduleStanding, before: int) -> Write:
+def turned(after: StoredSchedule, before: int) -> Write:
     """Write a schedule's next version; matches no row if another master has written it."""
     row = _row(after)
     return Write(_TURN, [{**row, "of_name": row.pop("name"), "turn_before": before}])
 
 
-def changes(turn: Turn, now: float) -> list[Write]:
+def changes(turn: ScheduleChanges, now: float) -> list[Write]:
     """The further writes of a turn, beside the schedule's own row."""
     writes = [_new_firings(turn.standing, turn.firings, now)]
     if turn.promoted is not None:
@@ -83,7 +83,7 @@ def changes(turn: Turn, now: float) -> list[Write]:
     return writes
 
 
-def asked(standing: ScheduleStanding, key: str, now: float, by: str) -> Write:
+def asked(standing: StoredSchedule, key: str, now: float, by: str) -> Write:
     """Insert a firing that a caller requested."""
     return Write(_FIRING, [_firing_row(standing, NewFiring(key, now, "due"), now, by)])
 
@@ -120,19 +120,19 @@ def pruned(before: float) -> Write:
     return Write(_REMOVED, [{"before": before}])
 
 
-async def read_named(store: Store, name: str) -> ScheduleStanding | None:
+async def read_named(store: Store, name: str) -> StoredSchedule | None:
     """The schedule of that name, also a removed one."""
     row = await store.read_one(select(schedule).where(schedule.c.name == name))
     return None if row is None else _standing(row)
 
 
-async def read_page(store: Store, after: str, limit: int) -> list[ScheduleStanding]:
+async def read_page(store: Store, after: str, limit: int) -> list[StoredSchedule]:
     """Schedules by name."""
     query = select(schedule).where(_LIVE, schedule.c.name > after).order_by(schedule.c.name).limit(limit)
     return [_standing(row) for row in await store.read(query)]
 
 
-async def read_due(store: Store, now: float, *, misdated: bool) -> list[ScheduleStanding]:
+async def read_due(store: Store, now: float, *, misdated: bool) -> list[StoredSchedule]:
     """Schedules that are due or have a queued firing; with `misdated` also those last changed after `now`."""
     queued = select(firing.c.schedule).where(firing.c.state == "queued")
     wanted = or_(schedule.c.due_at <= now, schedule.c.name.in_(queued))
@@ -196,23 +196,23 @@ async def read_last(store: Store, names: Collection[str]) -> dict[str, Firing]:
     return {row["schedule"]: _firing(row) for row in await store.read(query)}
 
 
-def _new_firings(standing: ScheduleStanding, firings: Sequence[NewFiring], now: float) -> Write:
+def _new_firings(standing: StoredSchedule, firings: Sequence[NewFiring], now: float) -> Write:
     return Write(_FIRING, [_firing_row(standing, one, now, "") for one in firings])
 
 
-def _firing_row(standing: ScheduleStanding, new: NewFiring, now: float, by: str) -> dict[str, Any]:
+def _firing_row(standing: StoredSchedule, new: NewFiring, now: float, by: str) -> dict[str, Any]:
     work = None if new.state == "skipped" else as_json(work_of(standing.spec, new.id))
     place = {"id": new.id, "schedule": standing.name, "planned_at": new.planned_at, "decided_at": now}
     facts = {"state": new.state, "kind": standing.kind, "caller": standing.caller, "work": work}
     return {**place, **facts, "outcome": None, "why": new.why, "by": by}
 
 
-def _row(standing: ScheduleStanding) -> dict[str, Any]:
+def _row(standing: StoredSchedule) -> dict[str, Any]:
     return {**msgspec.structs.asdict(standing), "spec": as_json(standing.spec)}
 
 
-def _standing(row: RowMapping) -> ScheduleStanding:
-    return ScheduleStanding(**{**row, "spec": msgspec.json.decode(row["spec"], type=ScheduleSpec)})
+def _standing(row: RowMapping) -> StoredSchedule:
+    return StoredSchedule(**{**row, "spec": msgspec.json.decode(row["spec"], type=ScheduleSpec)})
 
 
 def _firing(row: RowMapping) -> Firing:

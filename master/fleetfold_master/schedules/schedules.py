@@ -17,7 +17,15 @@ from msgspec.structs import replace
 from sqlalchemy import RowMapping
 
 from fleetfold_master.schedules import rows
-from fleetfold_master.schedules.model import OpenFiring, ScheduleStanding, Turn, Work, asked_id, decide, work_of
+from fleetfold_master.schedules.model import (
+    OpenFiring,
+    ScheduleChanges,
+    StoredSchedule,
+    Work,
+    asked_id,
+    decide,
+    work_of,
+)
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks, settle_all
@@ -83,7 +91,7 @@ class Schedules:
             return await self.put(spec, caller)  # another master has changed it meanwhile
         return await self.get(spec.name, firings=0)
 
-    async def standing(self, name: str) -> ScheduleStanding:
+    async def standing(self, name: str) -> StoredSchedule:
         """The schedule's row. Raises `NotFound`."""
         found = await rows.read_named(self._store, name)
         if found is None or found.removed_at is not None:
@@ -160,10 +168,10 @@ class Schedules:
         if standings or any(one.state == "due" for many in open_by_name.values() for one in many):
             await self._start_due()
 
-    async def _turn(self, standing: ScheduleStanding, firings: Sequence[OpenFiring], now: float) -> None:
+    async def _turn(self, standing: StoredSchedule, firings: Sequence[OpenFiring], now: float) -> None:
         """Process one schedule; if another master was faster, there is nothing left to do."""
         misdated = standing.looked_at > now + 1  # the clock was set back: planned times may be far off
-        turn = Turn(standing.planned_after(now, now)) if misdated else decide(standing, firings, now)
+        turn = ScheduleChanges(standing.planned_after(now, now)) if misdated else decide(standing, firings, now)
         if misdated or turn.promoted or turn.standing.next_at != standing.next_at:
             await self._store.claim(rows.turned(turn.standing, standing.turn), *rows.changes(turn, now))
 
@@ -192,7 +200,7 @@ class Schedules:
     async def _set_paused(self, name: str, *, paused: bool) -> ScheduleView:
         now = self._clock.wall()
 
-        def change(standing: ScheduleStanding) -> ScheduleStanding:
+        def change(standing: StoredSchedule) -> StoredSchedule:
             if standing.spec.paused == paused:
                 return standing
             return standing.planned_after(now, now, spec=replace(standing.spec, paused=paused))
@@ -201,7 +209,7 @@ class Schedules:
         return await self.get(name)
 
     async def _change(
-        self, name: str, changed: Callable[[ScheduleStanding], ScheduleStanding], *, forget: bool = False
+        self, name: str, changed: Callable[[StoredSchedule], StoredSchedule], *, forget: bool = False
     ) -> None:
         """Change a schedule on request; its queued firings are skipped."""
         for _ in range(TRIES):
@@ -215,7 +223,7 @@ class Schedules:
         raise _busy(name)
 
 
-def _made(spec: ScheduleSpec, caller: str, now: float, before: ScheduleStanding | None) -> ScheduleStanding:
+def _made(spec: ScheduleSpec, caller: str, now: float, before: StoredSchedule | None) -> StoredSchedule:
     """The row, not yet planned. An interval keeps its origin as long as its length stays the same."""
     anchor, version, turn, created_at = float(int(now)), 1, 0, now
     if before is not None:
@@ -223,13 +231,13 @@ def _made(spec: ScheduleSpec, caller: str, now: float, before: ScheduleStanding 
         if before.removed_at is None:
             created_at = before.created_at
             anchor = before.anchor if before.spec.every_s == spec.every_s else anchor
-    return ScheduleStanding(
+    return StoredSchedule(
         name=spec.name, version=version, turn=turn, caller=caller, spec=spec, anchor=anchor, next_at=None, due_at=None,
         created_at=created_at, changed_at=now, looked_at=now,
     )  # fmt: skip
 
 
-def _check(standing: ScheduleStanding) -> None:
+def _check(standing: StoredSchedule) -> None:
     standing.recurrence.check()
     work_of(standing.spec, "s-check")
     if (size := len(msgspec.json.encode(standing.spec))) > MOST_BYTES:

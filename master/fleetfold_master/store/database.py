@@ -8,6 +8,7 @@ effect after the commit, so in-memory state never lags behind the database.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,7 +22,8 @@ from fleetfold_master.store.compiled_statements import Compiler, Script, Write, 
 from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
 from fleetfold_master.store.fence import Fence, Fenced
 from fleetfold_master.store.lost_database import Beginning, damage_of
-from fleetfold_master.store.migration import migrate
+from fleetfold_master.store.migration import heartbeats_before_contracting, migrate
+from fleetfold_master.store.running_masters import WATCH_S
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_storage.group_commit import GroupCommit
 from fleetfold_storage.vacuum import free_some
@@ -177,6 +179,10 @@ def _prepare(engine: Engine, beginning: Beginning) -> None:
             private_folder(file.parent)
             beginning.check_file(file)
             private_file(file)
+        with engine.connect() as connection:
+            beats = heartbeats_before_contracting(connection)
+        if beats:
+            time.sleep(WATCH_S)
         with engine.begin() as connection:
             if (
                 engine.dialect.name == "sqlite"
@@ -185,7 +191,7 @@ def _prepare(engine: Engine, beginning: Beginning) -> None:
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
                 beginning.check_server(connection, where)
-            migrate(connection, where)
+            migrate(connection, where, beats)
     except OSError as error:
         raise InvalidInput(f"database: cannot make {where} or its folder: {error.strerror}", field="database") from None
     except exc.OperationalError as error:

@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_storage.postgresql import PATIENCE, keep_commits
+from fleetfold_storage.postgresql_hosts import with_hosts
 from fleetfold_storage.vacuum import make_incremental
 
 __all__ = ["connect_raw", "is_broken", "open_engines", "redacted_url"]
@@ -65,7 +66,7 @@ def redacted_url(url: URL) -> str:
 
 def _urls(text: str) -> tuple[URL, URL]:
     try:
-        url = make_url(text)
+        url = make_url(with_hosts(text))
     except (exc.ArgumentError, ValueError):  # a port that is no number is a ValueError, and repeats the URL
         raise InvalidInput(
             "database: not a URL; write sqlite:///FILE or postgresql://HOST/NAME", field="database"

@@ -5,11 +5,24 @@ JSON is text written and read by msgspec, times are Unix seconds, and nothing he
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Double, ForeignKey, Index, Integer, MetaData, String, Table, Text, false
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    false,
+)
 
 __all__ = [
-    "api_key", "audit", "invite", "invite_use", "job", "job_node", "metadata", "node", "petition", "refresh", "session",
-    "step", "timeline", "tx",
+    "api_key", "audit", "invite", "invite_use", "job", "job_node", "join_request", "metadata", "node", "refresh",
+    "session", "step", "timeline", "tx",
 ]  # fmt: skip
 
 metadata = MetaData()
@@ -33,6 +46,8 @@ node = Table(
     Column("trouble_at", Double),
     Column("stopped_at", Double),
     Column("heartbeat_s", Double),
+    Column("ledger_generation", String(32), nullable=False, server_default=""),
+    Column("ledger_height", BigInteger, nullable=False, server_default="0"),
 )
 
 job = Table(
@@ -188,7 +203,7 @@ refresh = Table(
     Index("refresh_by_session", "session"),
 )
 
-petition = Table(
+join_request = Table(
     "petition",
     metadata,
     Column("node", String(63), primary_key=True),

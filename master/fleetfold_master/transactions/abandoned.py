@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from fleetfold_master.transactions.model import Decision, Step
 
-__all__ = ["GIVEN_UP", "Abandoned", "abandoned_commands"]
+__all__ = ["ABANDONED", "Abandoned", "abandoned_commands"]
 
-GIVEN_UP = "given up"
+ABANDONED = "given up"
 """Reason in the timeline for a step in flight when its transaction was cancelled, or ran out of time."""
 
 
@@ -24,7 +24,7 @@ class Abandoned(NamedTuple):
 def abandoned_commands(before: Iterable[Step], decision: Decision) -> list[Abandoned]:
     """The commands in flight `before` a decision that starts compensation without waiting for them. Their outcome does
     not matter, because each is compensated by its id. Stopping them only saves time."""
-    names = {entry.step for entry in decision.entries if entry.what == GIVEN_UP}
+    names = {entry.step for entry in decision.entries if entry.what == ABANDONED}
     return [
         Abandoned(step.node, step.command, step.began_at or 0.0)
         for step in before

@@ -8,18 +8,19 @@ from functools import partial
 
 import msgspec
 
-from fleetfold_master.events import Publish, publish_to_nobody
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, nothing_more
+from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth
 from fleetfold_master.jobs.polling import poll_until_ended
+from fleetfold_master.nodes import AskAgain
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import cancel
-from fleetfold_master.transactions.model import Decision, Policy, Tx, parse_id
+from fleetfold_master.transactions.model import Decision, Tx, parse_id
 from fleetfold_master.transactions.operator_commands import resolve, retry, skip
 from fleetfold_master.transactions.rows import Loaded
-from fleetfold_master.transactions.transaction_engine import Audited, TransactionEngine, not_audited
+from fleetfold_master.transactions.transaction_engine import TransactionEngine
+from fleetfold_master.transactions.transaction_options import TransactionOptions
 from fleetfold_master.transactions.transaction_view import digest_of, view_of
 from fleetfold_master.transactions.transaction_watch import Tell, follow
 from fleetfold_master.transactions.validation import Lookup, validate
@@ -34,8 +35,7 @@ __all__ = ["Transactions"]
 class Transactions:
     """All transactions of this master. The owner calls `recover` once, `sweep` every half second, and `close`.
 
-    `lookup` is the registry; results of any command whose id begins with `t.` belong here. `at_end` is called with
-    each `Tx` when it is committed, rolled back or parked, and returns further writes.
+    `lookup` is the registry; results of any command whose id begins with `t.` belong here.
     """
 
     def __init__(
@@ -45,19 +45,15 @@ class Transactions:
         clock: Clock,
         health: NodeHealth,
         lookup: Lookup,
+        options: TransactionOptions | None = None,
         *,
-        policy: Policy | None = None,
-        at_end: AtEnd = nothing_more,
-        audited: Audited = not_audited,
         cancellations: Cancellations | None = None,
-        owner: str | None = None,
-        publish: Publish = publish_to_nobody,
     ) -> None:
-        self._store, self._clock, self._lookup, self._owner = store, clock, lookup, owner
+        options = options or TransactionOptions()
+        self._refuses, self._ask_again = options.refuses, AskAgain(clock)
+        self._store, self._clock, self._lookup, self._owner = store, clock, lookup, options.owner
         self._cancellations = cancellations
-        self._engine = TransactionEngine(
-            store, sender, clock, health, policy or Policy(), at_end, cancellations, owner, audited, publish
-        )
+        self._engine = TransactionEngine(store, sender, clock, health, options, cancellations)
         self._active = self._engine.running
         self._uncancelled = UncancelledTasks()
         self._late = asyncio.Lock()
@@ -105,12 +101,22 @@ class Transactions:
         address = parse_id(result.id)
         if address is None:
             return False
+        if self._refuses(node, result.incarnation, "result"):
+            return await self._refused(address.tx, result.id)
         if self._cancellations is not None:
             self._cancellations.forget(node, result.id)
         active = self._active.get(address.tx)
         if active is None:
             return await self._uncancelled.run(self._take_late(address.tx, node, result))
         await self._engine.take(active, node, result)
+        return True
+
+    async def _refused(self, key: str, command: str) -> bool:
+        """Send what is in flight again, in place of a replaced process's result: the ledger of the process that has
+        taken the node's name decides."""
+        active = self._active.get(key)
+        if active is not None and self._ask_again.now(command):
+            await self._uncancelled.run(self._engine.redrive([active], takeover=False))
         return True
 
     async def get(self, key: str) -> TransactionView:

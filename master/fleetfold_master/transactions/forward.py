@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleetfold_master.transactions.abandoned import GIVEN_UP
+from fleetfold_master.transactions.abandoned import ABANDONED
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_compensation
 from fleetfold_master.transactions.decision_builder import FAILED, DecisionBuilder
 from fleetfold_master.transactions.model import Step, effect_of, forward_id
@@ -32,7 +32,7 @@ def abandon(builder: DecisionBuilder, why: str) -> None:
     for step in builder.in_order():
         if step.state == "running":
             builder.settle(step, state="unknown" if step.possibly_applied else "failed", error=why)
-            builder.note(GIVEN_UP, step, why)
+            builder.note(ABANDONED, step, why)
     _start_compensation(builder, why)
 
 

@@ -28,7 +28,18 @@ from fleetfold_shared.messages import (
 )
 from fleetfold_shared.templates import placeholders
 
-__all__ = ["Address", "Decision", "Policy", "Step", "Tx", "compensation_id", "effect_of", "forward_id", "parse_id"]
+__all__ = [
+    "Address",
+    "Decision",
+    "Policy",
+    "Step",
+    "Tx",
+    "compensation_id",
+    "effect_of",
+    "forward_id",
+    "forward_id_of",
+    "parse_id",
+]
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -173,7 +184,12 @@ _ID = re.compile(r"t\.([A-Za-z0-9_-]+)\.([a-z0-9_]+)\.(?:f([0-9]{0,9})|c([0-9]{0
 
 def forward_id(step: Step, number: int) -> str:
     """The id of a step's `number`-th forward command."""
-    return f"t.{step.tx}.{step.name}.f{number if number > 1 else ''}"
+    return forward_id_of(step.tx, step.name, number)
+
+
+def forward_id_of(tx: str, step: str, number: int) -> str:
+    """The same, by the names of the transaction and its step."""
+    return f"t.{tx}.{step}.f{number if number > 1 else ''}"
 
 
 def compensation_id(step: Step, number: int, undos: int) -> str:

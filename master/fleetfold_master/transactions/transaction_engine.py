@@ -11,49 +11,40 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from fleetfold_master.events import (
-    Publish,
     TransactionEnded,
     TransactionParked,
     TransactionResumed,
-    publish_to_nobody,
 )
 from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import AtEnd, CommandSender, NodeHealth, Outgoing, send_all
+from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth, Outgoing, send_all
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.abandoned import abandoned_commands
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
-from fleetfold_master.transactions.model import Decision, Policy, Step, Tx
+from fleetfold_master.transactions.model import Decision, Step, Tx
+from fleetfold_master.transactions.transaction_options import TransactionOptions
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CommandResult, TimelineEntry
 
-__all__ = ["Audited", "TransactionEngine", "not_audited"]
+__all__ = ["TransactionEngine"]
 
 _Decide = Callable[[Tx, Sequence[Step]], Decision]
-Audited = Callable[[Tx, Sequence[Step], float], Sequence[Write]]
-"""Returns the audit entries of a transaction's end, given its steps and the time."""
-
-
-def not_audited(_tx: Tx, _steps: Sequence[Step], _now: float) -> Sequence[Write]:
-    """Default of `Audited`: no entries."""
-    return ()
 
 
 class TransactionEngine:
-    """The transactions that are `running`, and every change to them. `owner` is this master's id."""
+    """The transactions that are `running`, and every change to them."""
 
     def __init__(
-        self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, policy: Policy, at_end: AtEnd,
-        cancellations: Cancellations | None, owner: str | None, audited: Audited = not_audited,
-        publish: Publish = publish_to_nobody,
+        self, store: Store, sender: CommandSender, clock: Clock, health: NodeHealth, options: TransactionOptions,
+        cancellations: Cancellations | None,
     ) -> None:  # fmt: skip
         self._store, self._sender, self._clock, self._health = store, sender, clock, health
-        self._policy, self._at_end, self._cancellations, self._owner = policy, at_end, cancellations, owner
-        self._audited, self._publish = audited, publish
+        self._policy, self._at_end, self._audited = options.policy, options.at_end, options.audited
+        self._cancellations, self._owner, self._publish = cancellations, options.owner, options.publish
         self.running: dict[str, Active] = {}
 
     async def begin(self, tx: Tx, steps: Sequence[Step]) -> Active | None:

@@ -190,6 +190,15 @@ class LimitsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flood_shut_out_s: Annotated[
         float, Meta(ge=0, le=86_400, description="How long one that was disconnected for it is not let in again.")
     ] = 60.0
+    replicas: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=5,
+            description="On how many servers of a cluster the broker keeps each message; 3 for three servers. Give all"
+            " masters the same.",
+        ),
+    ] = 1
     commands_bytes: Annotated[
         int,
         Meta(
@@ -297,7 +306,13 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All settings. Paths in a file are relative to its folder."""
 
-    url: Annotated[str | None, Meta(description="The broker to use, instead of the one that runs here.")] = None
+    url: Annotated[
+        str | None,
+        Meta(
+            description="The broker to use, instead of the one that runs here; the servers of a cluster are separated"
+            " by commas."
+        ),
+    ] = None
     prefix: Annotated[Slug, Meta(description="The first token of every subject: one fleet, one prefix.")] = "fleet"
     broker: BrokerConfig = BrokerConfig()
     master: MasterConfig = MasterConfig()

@@ -13,10 +13,10 @@ from fleetfold_shared.messages.nodes import CAPABILITIES, Capability, NodeDescri
 
 __all__ = [
     "CAPABILITIES", "AccessStats", "AccessStatsAsk", "AuditEntry", "AuditList", "AuditListed", "AuditOutcome",
-    "Capability", "ClientRole",
-    "Enrol", "Identity", "KeyCreate", "KeyCreated", "KeyInfo", "KeyList", "KeyListed", "KeyRevoke", "KeyRevoked",
-    "KeyRotate", "NodeApprove", "NodeInvite", "NodeInvited", "NodeRevoke", "NodeRevoked", "Petition", "Petitioned",
-    "Refresh", "RetiringKey", "Role", "Scopes", "SigningRotate", "SigningRotated", "Tokens", "WhoAmI",
+    "Capability", "ClientRole", "Enrol", "Identity", "JoinRequest", "JoinRequestReply", "KeyCreate", "KeyCreated",
+    "KeyInfo", "KeyList", "KeyListed", "KeyRevoke", "KeyRevoked", "KeyRotate", "NodeApprove", "NodeInvite",
+    "NodeInvited", "NodeRevoke", "NodeRevoked", "Refresh", "RetiringKey", "Role", "Scopes", "SigningRotate",
+    "SigningRotated", "Tokens", "WhoAmI",
 ]  # fmt: skip
 
 Role = Literal["admin", "operator", "reader", "publisher", "child", "master"]
@@ -60,14 +60,14 @@ class Refresh(Message, frozen=True, kw_only=True):
     attempt: Secret
 
 
-class Petition(Message, frozen=True, kw_only=True):
-    """`fleet.join.<node>.petition`: a node without a token asks for approval, repeatedly until it is approved."""
+class JoinRequest(Message, frozen=True, kw_only=True):
+    """`fleet.join.<node>.request`: a node without a token asks for approval, repeatedly until it is approved."""
 
     claim: Secret
     description: NodeDescription
 
 
-class Petitioned(Message, frozen=True, kw_only=True):
+class JoinRequestReply(Message, frozen=True, kw_only=True):
     """`tokens` once approved, until then the time to wait. `fingerprint` is shown to the operator as well."""
 
     fingerprint: str

@@ -56,10 +56,13 @@ class Progress(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class ProgressReport(Message, frozen=True, kw_only=True):
-    """`prog.<node>`: progress of the node's command `id`; at most four a second for each."""
+    """`prog.<node>`: progress of the node's command `id`; at most four a second for each. `incarnation` is that of the
+    process that runs it.
+    """
 
     id: str
     progress: Progress
+    incarnation: str = ""
 
 
 class CancelAsk(Message, frozen=True, kw_only=True):

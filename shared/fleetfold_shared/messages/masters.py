@@ -1,4 +1,5 @@
-"""Messages about the cluster's masters: which are registered, which are alive, and how much each runs."""
+"""Messages about the cluster's masters: which are registered, which are alive, how much each runs, and
+which of them has a request."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import msgspec
 
 from fleetfold_shared.messages.base import Message
 
-__all__ = ["MasterInfo", "MasterList", "MasterListed", "MasterState"]
+__all__ = ["Locate", "Located", "MasterInfo", "MasterList", "MasterListed", "MasterState"]
 
 MasterState = Literal["answering", "alive", "silent", "left"]
 
@@ -48,3 +49,18 @@ class MasterListed(Message, frozen=True, kw_only=True, omit_defaults=False):
     """Masters, oldest first."""
 
     masters: list[MasterInfo]
+
+
+class Locate(Message, frozen=True, kw_only=True):
+    """`api.<caller>.locate`: every master says whether it has this request, named by the subject that its reply goes
+    to. Empty asks only who is there.
+    """
+
+    request: str = ""
+
+
+class Located(Message, frozen=True, kw_only=True):
+    """A live master's reply to `locate`. `holds`: it has accepted the request, and works on it."""
+
+    master: str
+    holds: bool = False

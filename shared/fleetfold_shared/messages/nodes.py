@@ -10,6 +10,7 @@ from msgspec import Meta
 from fleetfold_shared.ids import Identifier, Slug
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.execution import RetryPolicy
+from fleetfold_shared.messages.ledgers import LedgerMark
 
 __all__ = [
     "CAPABILITIES", "ActionInfo", "ActionKind", "AssignedState", "Capability", "CollectionInfo", "DiscoveredNode",
@@ -114,7 +115,8 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     """`fleet.hb.<node>`: the node's full state, every five seconds and at each change.
 
     `leaving` marks the last one of a process that stops in good order. `problems` are found by its own checks.
-    `heartbeat_s` is the interval it uses, and `state` the state that a master last assigned.
+    `heartbeat_s` is the interval it uses, and `state` the state that a master last assigned. `at` is Unix seconds by
+    the node's clock. `ledger` is the ledger's mark, and `ledger_accepted` whether the node runs commands by it.
     """
 
     seq: Annotated[int, Meta(ge=0)]
@@ -124,12 +126,16 @@ class Heartbeat(Message, frozen=True, kw_only=True):
     problems: Annotated[list[Problem], Meta(max_length=16)] = []
     heartbeat_s: Annotated[float, Meta(gt=0, le=300)] | None = None
     state: NodeState | None = None
+    at: Annotated[float, Meta(ge=0, le=1e11)] | None = None
+    ledger: LedgerMark | None = None
+    ledger_accepted: bool = True
 
 
 class Join(Message, frozen=True, kw_only=True):
-    """`nodes.join`: register a node that has credentials."""
+    """`nodes.join`: register a node that has credentials, and the ledger of this mark."""
 
     description: NodeDescription
+    ledger: LedgerMark | None = None
 
 
 class SealKeys(msgspec.Struct, frozen=True):
@@ -146,7 +152,8 @@ class SealKeys(msgspec.Struct, frozen=True):
 
 class Joined(Message, frozen=True, kw_only=True):
     """Reply to `nodes.join`: the heartbeat interval in seconds, the node's state, and the reason if it is not `active`.
-    `seal` is absent in a fleet without identities.
+    `seal` is absent in a fleet without identities. Unless `ledger_accepted` the node must run no command: its ledger is
+    not the one that the masters know.
     """
 
     node: str
@@ -154,6 +161,7 @@ class Joined(Message, frozen=True, kw_only=True):
     heartbeat_s: float
     reason: str = ""
     seal: SealKeys | None = None
+    ledger_accepted: bool = True
 
 
 class EndpointFigures(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -178,13 +186,14 @@ class ServiceFigures(Message, frozen=True, kw_only=True):
 
 
 class Standing(Message, frozen=True, kw_only=True):
-    """`call.<node>.standing`: a change since the node joined: its heartbeat interval in seconds, or its state and the
-    reason.
+    """`call.<node>.standing`: a change since the node joined: its heartbeat interval in seconds, its state and the
+    reason, or whether its ledger is accepted.
     """
 
     heartbeat_s: Annotated[float, Meta(gt=0, le=300)]
     state: NodeState
     reason: str = ""
+    ledger_accepted: bool = True
 
 
 class Superseded(Message, frozen=True, kw_only=True):
@@ -208,7 +217,8 @@ class NodeRecord(Message, frozen=True, kw_only=True):
     explains the `state`, and `since` is the time of its last change. `presence`: it sends heartbeats (`up`), it
     announced its stop (`stopped`), or neither (`not_heard`). `failing` are the failed parts in the state `error`.
     `heartbeat_s` is its assigned interval. `granted` are the capabilities of its credentials; absent in a fleet without
-    identities. `label_sources` says who has set each label.
+    identities. `label_sources` says who has set each label. `ledger` is the mark of the ledger that the masters know.
+    `clock_off_s` is how far its clock is ahead of its peers' (negative: behind), while that is over a minute.
     """
 
     name: str
@@ -228,6 +238,8 @@ class NodeRecord(Message, frozen=True, kw_only=True):
     heartbeat_s: float | None = None
     granted: list[Capability] | None = None
     label_sources: dict[str, LabelSource] = {}
+    ledger: LedgerMark | None = None
+    clock_off_s: float | None = None
 
 
 class NodeList(Message, frozen=True, kw_only=True):

@@ -14,24 +14,8 @@ from fleetfold_shared.messages.criteria import Facet, FacetCounts, Filter, Scala
 from fleetfold_shared.messages.explanation import CollectionExplained, Explained, Highlight, NodeExplained
 
 __all__ = [
-    "CacheUse",
-    "Dedup",
-    "FieldKind",
-    "FieldNote",
-    "Fingerprints",
-    "Hit",
-    "NodeReport",
-    "NodeStatus",
-    "Partial",
-    "Parts",
-    "Place",
-    "ScoredDocument",
-    "Search",
-    "SearchAnswer",
-    "SearchAsk",
-    "Searched",
-    "Source",
-    "Term",
+    "CacheUse", "Dedup", "FieldKind", "FieldNote", "Fingerprints", "Hit", "NodeReport", "NodeStatus", "Partial",
+    "Parts", "Place", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk", "Searched", "Source", "Term",
     "WhichNodes",
 ]  # fmt: skip
 
@@ -135,7 +119,7 @@ class SearchAsk(Message, frozen=True, kw_only=True):
     would.
 
     `vector` (dimensions) is little-endian float32, unit length; absent when the query has none. The reply goes to
-    `gather.<asker>.<node>`. `alpha` weighs BM25 against the cosine; a collection that declares its own uses that,
+    `gather.<requester>.<node>`. `alpha` weighs BM25 against the cosine; a collection that declares its own uses that,
     unless `same_alpha`. `after` asks for hits behind that position.
 
     A node with another analyzer or embedder gets the `query` itself: it ranks `k` candidates in its own way, and the
@@ -186,7 +170,7 @@ class ScoredDocument(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class SearchAnswer(Message, frozen=True, kw_only=True):
-    """`gather.<asker>.<node>`: shard response, a node's top k.
+    """`gather.<requester>.<node>`: shard response, a node's top k.
 
     `exact` is false where an index selected candidates; `partial` when some of the collections were not searched in
     time. `kinds` are, for each field in the request's filter, sort and facets, the kinds of value that documents have

@@ -7,6 +7,7 @@ from fleetfold_shared.verbs import action_verbs as actions
 from fleetfold_shared.verbs import answering_verbs as ask
 from fleetfold_shared.verbs import audit_verbs as audit
 from fleetfold_shared.verbs import cache_verbs as cache
+from fleetfold_shared.verbs import command_verbs as commands
 from fleetfold_shared.verbs import dead_letter_verbs as dead_letters
 from fleetfold_shared.verbs import definition_verbs as definitions
 from fleetfold_shared.verbs import evaluation_verbs as quality
@@ -24,6 +25,6 @@ from fleetfold_shared.verbs.verb import ROLES, Reach, Verb
 
 __all__ = [
     "JOIN_VERBS", "NODE_VERBS", "ROLES", "VERBS", "JoinVerb", "NodeVerb", "Reach", "Verb", "access", "actions", "ask",
-    "audit", "cache", "dead_letters", "definitions", "jobs", "keys", "masters", "nodes", "quality", "reach",
-    "schedules", "search", "transactions", "verbs_of",
+    "audit", "cache", "commands", "dead_letters", "definitions", "jobs", "keys", "masters", "nodes", "quality",
+    "reach", "schedules", "search", "transactions", "verbs_of",
 ]  # fmt: skip

@@ -7,9 +7,9 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
-from fleetfold_shared.messages import Enrol, Message, Petition, Petitioned, Refresh, Tokens
+from fleetfold_shared.messages import Enrol, JoinRequest, JoinRequestReply, Message, Refresh, Tokens
 
-__all__ = ["ENROL", "JOIN_VERBS", "PETITION", "REFRESH", "JoinVerb"]
+__all__ = ["ENROL", "JOIN_REQUEST", "JOIN_VERBS", "REFRESH", "JoinVerb"]
 
 Takes = TypeVar("Takes", bound=Message)
 Gives = TypeVar("Gives", bound=Message)
@@ -26,7 +26,7 @@ class JoinVerb(msgspec.Struct, Generic[Takes, Gives], frozen=True, eq=False):
 
 ENROL = JoinVerb("enrol", Enrol, Tokens, "Redeem a join token.")
 REFRESH = JoinVerb("refresh", Refresh, Tokens, "Exchange a refresh token for a new pair of tokens.")
-PETITION = JoinVerb("petition", Petition, Petitioned, "Ask for approval without a token.")
+JOIN_REQUEST = JoinVerb("request", JoinRequest, JoinRequestReply, "Ask for approval without a token.")
 
-JOIN_VERBS: Mapping[str, JoinVerb[Any, Any]] = {verb.name: verb for verb in (ENROL, REFRESH, PETITION)}
+JOIN_VERBS: Mapping[str, JoinVerb[Any, Any]] = {verb.name: verb for verb in (ENROL, REFRESH, JOIN_REQUEST)}
 """All join requests by name, in the order of the reference page."""

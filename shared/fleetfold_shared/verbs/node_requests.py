@@ -13,6 +13,8 @@ from fleetfold_shared.messages import (
     Capability,
     Held,
     HoldsAsk,
+    LedgerAsk,
+    LedgerVerdicts,
     Message,
     NodeAnswer,
     NodeAuditAsk,
@@ -30,7 +32,7 @@ from fleetfold_shared.messages import (
 )
 
 __all__ = [
-    "ANSWER", "AUDIT", "CANCEL", "FIGURES", "HOLDS", "JOIN_AGAIN", "NODE_VERBS", "PING", "SEARCH", "STANDING",
+    "ANSWER", "AUDIT", "CANCEL", "FIGURES", "HOLDS", "JOIN_AGAIN", "LEDGER", "NODE_VERBS", "PING", "SEARCH", "STANDING",
     "STATISTICS", "SUPERSEDED", "NodeVerb",
 ]  # fmt: skip
 
@@ -68,6 +70,7 @@ CANCEL = NodeVerb("cancel", CancelAsk, Cancelled, "Stop commands, or see that th
 FIGURES = NodeVerb("figures", NodeList, ServiceFigures, "Send the counters of its endpoints.")
 AUDIT = NodeVerb("audit", NodeAuditAsk, NodeAudited, "Send the latest commands of its ledger and their callers.")
 HOLDS = NodeVerb("holds", HoldsAsk, Held, "Say which of these documents it has.")
+LEDGER = NodeVerb("ledger", LedgerAsk, LedgerVerdicts, "Say what its ledger has of these commands.")
 SUPERSEDED = NodeVerb("superseded", Superseded, type(None), "Stop: another process holds the node's name.")
 JOIN_AGAIN = NodeVerb("join-again", NodeList, type(None), "Register again: the master does not know the node.")
 STANDING = NodeVerb("standing", Standing, type(None), "Take the state and the heartbeat interval that it is given.")
@@ -75,7 +78,7 @@ STANDING = NodeVerb("standing", Standing, type(None), "Take the state and the he
 NODE_VERBS: Mapping[str, NodeVerb[Any, Any]] = {
     verb.name: verb
     for verb in (
-        PING, SEARCH, STATISTICS, ANSWER, CANCEL, FIGURES, AUDIT, HOLDS, SUPERSEDED, JOIN_AGAIN, STANDING,
+        PING, SEARCH, STATISTICS, ANSWER, CANCEL, FIGURES, AUDIT, HOLDS, LEDGER, SUPERSEDED, JOIN_AGAIN, STANDING,
     )
 }  # fmt: skip
 """All verbs of nodes by name, in the order of the reference page."""

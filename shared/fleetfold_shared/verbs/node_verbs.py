@@ -16,6 +16,8 @@ from fleetfold_shared.messages import (
     NodeListed,
     NodePing,
     NodePinged,
+    NodeReconcile,
+    NodeReconciled,
     NodeRecord,
     NodeRemove,
     NodeRemoved,
@@ -37,6 +39,7 @@ __all__ = [
     "JOIN",
     "LIST",
     "PING",
+    "RECONCILE",
     "REMOVE",
     "REVOKE",
     "STATS",
@@ -85,6 +88,10 @@ APPROVE = Verb(
 )  # fmt: skip
 REVOKE = Verb(
     "nodes.revoke", NodeRevoke, NodeRevoked, "Take a node's credentials away.",
+    roles=allow(OPERATORS), scope="named", audit="committed", idempotent=True,
+)  # fmt: skip
+RECONCILE = Verb(
+    "nodes.reconcile", NodeReconcile, NodeReconciled, "Compare a node's ledger with what masters know; accept it.",
     roles=allow(OPERATORS), scope="named", audit="committed", idempotent=True,
 )  # fmt: skip
 JOIN = Verb(

@@ -13,6 +13,7 @@ from fleetfold_shared.verbs import (
     answering_verbs,
     audit_verbs,
     cache_verbs,
+    command_verbs,
     dead_letter_verbs,
     definition_verbs,
     evaluation_verbs,
@@ -30,8 +31,8 @@ __all__ = ["VERBS", "reach", "verbs_of"]
 
 AREAS: tuple[ModuleType, ...] = (
     node_verbs, search_verbs, cache_verbs, evaluation_verbs, answering_verbs, action_verbs, job_verbs,
-    transaction_verbs, schedule_verbs, dead_letter_verbs, definition_verbs, key_verbs, access_verbs, master_verbs,
-    audit_verbs,
+    command_verbs, transaction_verbs, schedule_verbs, dead_letter_verbs, definition_verbs, key_verbs, access_verbs,
+    master_verbs, audit_verbs,
 )  # fmt: skip
 """In the order of the reference pages."""
 

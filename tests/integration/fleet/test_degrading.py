@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from fleetfold_broker.rpc import scatter
 from fleetfold_master.search.plan.search_plan import WaitingPolicy
 from fleetfold_master.search.scatter.node_request import ShardClient
 from fleetfold_master.search.shard_response import ShardResponse
-from fleetfold_shared.errors import InvalidInput, Unavailable
+from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, SearchAsk, Searched
 from support.inprocess import Fleet, fleet, hang, in_time_but, statuses
 from support.wait import eventually
@@ -51,7 +52,10 @@ async def opened(fleet: Fleet, node: str) -> None:
     """Search until the breaker of the node is open."""
 
     async def is_open() -> bool:
-        found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
+        try:
+            found = await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
+        except DeadlineExceeded:  # on a busy machine the answer is later than that
+            return False
         return statuses(found)[node] == "open"
 
     await eventually(is_open)
@@ -128,7 +132,7 @@ async def test_who_wants_all_or_nothing_is_refused_by_the_names_of_the_missing(f
     assert not (await fleet.client.search("tent", options=SearchOptions(cache="off", partial="fail"))).partial
     hang(fleet.children["blog"], "docs")
     with pytest.raises(Unavailable, match="partial: the answer lacks blog"):
-        await fleet.client.search("tent", options=SearchOptions(cache="off", partial="fail"), timeout_s=SHORT_S)
+        await fleet.client.search("tent", options=SearchOptions(cache="off", partial="fail"), timeout_s=2.0)
 
 
 async def test_an_open_breaker_costs_no_time_and_whoever_requires_all_asks_all_the_same(fleet: Fleet) -> None:
@@ -259,7 +263,8 @@ async def _some_ask(fleet: Fleet) -> SearchAsk:
         return ask(nodes, one, *more)
 
     client.ask = noting  # type: ignore[method-assign]
-    await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
+    with contextlib.suppress(DeadlineExceeded):  # on a busy machine the answer is later than that
+        await fleet.client.search("tent", options=SearchOptions(cache="off"), timeout_s=SHORT_S)
     del client.ask  # type: ignore[method-assign]
     return asks[0]
 

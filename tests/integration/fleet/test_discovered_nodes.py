@@ -15,7 +15,7 @@ from fleetfold_broker.rpc.headers import CORRELATION, GATHER
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import Forbidden
-from fleetfold_shared.messages import NodeDescription, Petition, Scopes
+from fleetfold_shared.messages import JoinRequest, NodeDescription, Scopes
 from support.fleet import fleetfold
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
@@ -58,7 +58,7 @@ async def test_a_node_that_waits_for_approval_is_found_though_it_hears_nothing(f
     assert fleet.master is not None
     await fleet.start_child("shop")
     description = NodeDescription(incarnation="i1", version="1.0")
-    await fleet.master._access.join_requests.ask("crm", Petition(claim="claim", description=description))
+    await fleet.master._access.join_requests.ask("crm", JoinRequest(claim="claim", description=description))
     await eventually(finds(fleet.client, {"crm": ("pending", False)}))
 
 
@@ -66,7 +66,7 @@ async def test_only_operators_discover_and_only_within_their_scopes(fleet: Fleet
     assert fleet.master is not None
     for name in ("crm", "shop"):
         description = NodeDescription(incarnation="i1", version="1.0")
-        await fleet.master._access.join_requests.ask(name, Petition(claim="claim", description=description))
+        await fleet.master._access.join_requests.ask(name, JoinRequest(claim="claim", description=description))
     scoped = await fleet.new_client("scoped", "operator", scopes=Scopes(nodes=["crm"]))
     await eventually(finds(scoped, {"crm": ("pending", False)}))
     with pytest.raises(Forbidden, match=r"nodes\.discover"):

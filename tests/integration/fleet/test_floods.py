@@ -76,7 +76,7 @@ async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(
     }[kind]
     assert strict.master is not None
     if kind in {"answers", "gone"}:  # one hears only what is said to its own masters
-        subject = subjects.gather(strict.master._cluster._fleet._gatherer._asker, "crm")
+        subject = subjects.gather(strict.master._cluster._fleet._gatherer._requester, "crm")
     with capture_logs() as logs:
         async with _intruder(strict, "crm") as bus:
             await asyncio.wait_for(_flood(bus, subject, data, headers), 60)

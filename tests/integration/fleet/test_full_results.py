@@ -26,7 +26,7 @@ RUNS, SIZE = 8, 200_000
 async def narrow(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """A fleet with little room for results, and a node that soon tries again."""
     monkeypatch.setattr(publish_confirm, "STORED_WITHIN_S", 0.2)
-    monkeypatch.setattr("fleetfold_master.runtime.periodic.UPKEEP_S", 3600.0)  # it would end the pause of the consumer
+    monkeypatch.setattr("fleetfold_master.runtime.periodic.SAVE_S", 3600.0)  # it would end the pause of the consumer
     monkeypatch.setattr("fleetfold_master.master.LimitsConfig", lambda: LITTLE)
     await fleet.stop_master()
     await fleet.start_master()

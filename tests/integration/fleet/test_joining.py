@@ -11,11 +11,22 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_broker.identity import BrokerKeys
+from fleetfold_broker.rpc.scatter_responder import superseded_subject
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import Conflict, NotFound, Unauthenticated
-from fleetfold_shared.messages import Heartbeat, NodeUpdate, Pong, StepSpec, Superseded, decode
+from fleetfold_shared.messages import (
+    CommandResult,
+    CommandResults,
+    Heartbeat,
+    NodeUpdate,
+    Outcome,
+    Pong,
+    StepSpec,
+    Superseded,
+    decode,
+)
 from support.broker import listen
 from support.inprocess import Fleet, fleet, statuses
 from support.wait import eventually
@@ -110,7 +121,7 @@ async def test_a_name_belongs_to_the_process_that_lives(fleet: Fleet) -> None:
     assert refused.value.field == "node"
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
     await fleet.stop_child("shop")
-    await fleet.start_child("shop", data="shop-2")
+    await fleet.start_child("shop")
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
 
 
@@ -151,6 +162,37 @@ async def test_a_process_that_is_heard_after_it_was_replaced_is_told_so(fleet: F
         await eventually(lambda: bool(told))
     assert decode(told[0].data, Superseded).incarnation == living.incarnation
     assert (await fleet.client.nodes.get("shop")).description.incarnation == living.incarnation
+
+
+async def test_what_a_replaced_process_says_of_a_command_is_not_final(fleet: Fleet) -> None:
+    await fleet.start_child("shop")
+    job = await fleet.client.run("doze", {"seconds": 1}, nodes=["shop"], id="one", detach=True)
+    steps = [StepSpec(name="s", node="shop", action="doze", params={"seconds": 1})]
+    tx = await fleet.client.transact(steps, id="two", detach=True)
+    async with fleet.masters_bus() as ghost:
+        outcome: Outcome
+        for outcome in ("timed_out", "unknown", "failed"):
+            results = [
+                CommandResult(id=command, attempt=1, epoch=0, outcome=outcome, incarnation="ghost", code="poison")
+                for command in ("j.one.shop", "t.two.s.f")
+            ]
+            await ghost.publish(ghost.subjects.result("shop"), CommandResults(results=results))
+    assert (await job.result(20)).state == "ok"
+    assert (await tx.result(20)).state == "committed"
+    assert (await fleet.client.dead_letters.list()).dead_letters == []
+    said = await fleet.client.audit.list(node="shop", what="node.replaced")
+    assert [(entry.who, entry.outcome) for entry in said] == [("shop", "refused")]
+
+
+async def test_every_process_of_a_name_hears_who_holds_it(fleet: Fleet) -> None:
+    """By the inbox: in the queue group of the name, the living process may take what is meant for the replaced one."""
+    living = (await fleet.start_child("shop"))._describing
+    async with fleet.masters_bus() as ghost:
+        told = await listen(ghost, superseded_subject("shop"))
+        results = [CommandResult(id="j.none.shop", attempt=1, epoch=0, outcome="unknown", incarnation="ghost")]
+        await ghost.publish(ghost.subjects.result("shop"), CommandResults(results=results))
+        await eventually(lambda: bool(told))
+    assert decode(told[0].data, Superseded).incarnation == living.incarnation
 
 
 async def test_a_removed_node_is_out_and_its_name_may_return(fleet: Fleet) -> None:

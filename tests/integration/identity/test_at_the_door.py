@@ -61,7 +61,7 @@ BAD: dict[str, tuple[str, Callable[[Fleet], str]]] = {
     "an API key made up": ("unknown", lambda _: Credential.mint("key", "shop").text),
     "a join token made up": ("unknown", lambda _: Credential.mint("join", "shop").text),
     "a refresh token made up": ("unknown", lambda _: Credential.mint("refresh", "shop").text),
-    "a petition, which nobody allows": ("not_allowed", lambda _: Credential.mint("petition", "shop").text),
+    "a join request, which nobody allows": ("not_allowed", lambda _: Credential.mint("join_request", "shop").text),
     "nothing": ("missing", lambda _: ""),
     "a word": ("malformed", lambda _: "swordfish"),
 }

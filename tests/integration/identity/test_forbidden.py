@@ -37,7 +37,7 @@ SAY = {
     "a master's request": "fleet.api.master.nodes.remove",
     "another's refresh": "fleet.join.blog.refresh",
     "an enrolment of its own": "fleet.join.shop.enrol",
-    "a petition": "fleet.join.shop.petition",
+    "a join request": "fleet.join.shop.request",
     "an answer to another": "_INBOX.blog.01x.1",
     "an answer to a master, in another's stead": "_INBOX.master.01x.1",
     "a question to all services": "$SRV.PING",

@@ -16,7 +16,7 @@ KINDS = {
     "heartbeat": ("fleet.hb.shop", lambda s: s.heartbeat("shop")),
     "ask": ("fleet.ask.search", lambda s: s.ask("search")),
     "call": ("fleet.call.shop.search", lambda s: s.call("shop", "search")),
-    "gather": ("fleet.gather.asker.shop", lambda s: s.gather("asker", "shop")),
+    "gather": ("fleet.gather.requester.shop", lambda s: s.gather("requester", "shop")),
     "command": ("fleet.cmd.shop", lambda s: s.command("shop")),
     "deliver": ("fleet.deliver.shop", lambda s: s.deliver("shop")),
     "result": ("fleet.res.shop", lambda s: s.result("shop")),
@@ -31,7 +31,7 @@ KINDS = {
 }
 PATTERNS = {
     "fleet.hb.*": SUBJECTS.heartbeat(),
-    "fleet.gather.asker.*": SUBJECTS.gather("asker"),
+    "fleet.gather.requester.*": SUBJECTS.gather("requester"),
     "fleet.cmd.*": SUBJECTS.command(),
     "fleet.res.*": SUBJECTS.result(),
     "fleet.prog.*": SUBJECTS.progress(),

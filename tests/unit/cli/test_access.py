@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold_cli.parsing.common_options import Output
+from fleetfold_cli.parsing.common_options import OutputOptions
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import Forbidden, RateLimited, Unauthenticated
 from fleetfold_shared.messages import (
@@ -49,7 +49,7 @@ def test_a_person_is_told_what_to_do_with_a_secret_beside_it() -> None:
             return True
 
     out, err = StringIO(), Screen()
-    Terminal(out, err, StringIO()).secret(Output(), INVITED, INVITED.token, "next: keep it")
+    Terminal(out, err, StringIO()).secret(OutputOptions(), INVITED, INVITED.token, "next: keep it")
     assert (out.getvalue(), err.getvalue()) == ("ffj_shop.secret\n", "next: keep it\n")
 
 

@@ -138,7 +138,7 @@ async def test_a_cancellation_that_is_no_signal_goes_on() -> None:
 
 
 def test_a_daemon_is_ready_in_one_line_that_is_out_at_once() -> None:
-    from fleetfold_cli.parsing.common_options import Output
+    from fleetfold_cli.parsing.common_options import OutputOptions
     from fleetfold_cli.terminal import Terminal
 
     class Flushed(StringIO):
@@ -149,9 +149,9 @@ def test_a_daemon_is_ready_in_one_line_that_is_out_at_once() -> None:
 
     out = Flushed()
     terminal = Terminal(out, StringIO(), StringIO())
-    terminal.ready(Output(), {"ready": "broker"}, "it is up")
+    terminal.ready(OutputOptions(), {"ready": "broker"}, "it is up")
     assert out.seen == "it is up\n"
-    terminal.ready(Output(json=True), {"ready": "broker"}, "it is up")
+    terminal.ready(OutputOptions(json=True), {"ready": "broker"}, "it is up")
     assert out.seen == 'it is up\n{"ready":"broker"}\n'
 
 

@@ -15,7 +15,7 @@ import pytest
 from fleetfold_cli.app import main
 from fleetfold_cli.commands import job_watch
 from fleetfold_cli.terminal import Terminal
-from fleetfold_cli.views.progress_view import Told, far
+from fleetfold_cli.views.progress_view import PrintedProgress, far
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import Job, JobNode, Progress
 from support.commandline import FakeFleet, job, logging_as_it_was, run_command
@@ -151,7 +151,7 @@ def test_how_far_it_has_come_is_said_in_its_own_unit(progress: Progress | None, 
 
 
 def test_lines_are_said_once_and_not_too_often() -> None:
-    told = Told()
+    told = PrintedProgress()
     at = [0.0, 1.0, 6.0]
     steps = [Progress(done=done, total=9) for done in (1, 2, 3)]
     said = [list(told.news(_running(shop=step), now)) for step, now in zip(steps, at, strict=True)]

@@ -11,9 +11,11 @@ import pytest
 from fleetfold import caller
 from fleetfold.caller import RateLimit
 from fleetfold.client import Client
+from fleetfold.transact_request import transact_request
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.errors import DeadlineExceeded, Forbidden, Overloaded, RateLimited, Unavailable
 from fleetfold_shared.messages import AuditEntry, AuditList, AuditListed, Identity, Job, Message, decode, encode
+from fleetfold_shared.verbs import VERBS as TABLE
 
 ME = Identity(name="ann", role="reader")
 
@@ -26,9 +28,12 @@ class FakeBus:
     def __init__(self, *answers: Message | Exception, headers: dict[str, str] | None = None) -> None:
         self._answers, self._headers = list(answers), headers
         self.asked: list[tuple[str, bytes]] = []
+        self.timeouts, self.repeatable = list[float](), list[bool]()
 
-    async def ask(self, subject: str, data: bytes, timeout_s: float) -> Any:
-        self.asked.append((subject, data))
+    async def ask_api(self, verb: str, data: bytes, timeout_s: float, *, repeatable: bool) -> Any:
+        self.asked.append((verb, data))
+        self.timeouts.append(timeout_s)
+        self.repeatable.append(repeatable)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -56,7 +61,7 @@ def client(*answers: Message | Exception, headers: dict[str, str] | None = None)
 async def test_a_caller_asks_as_who_it_is() -> None:
     ann, bus = client(ME)
     assert (await ann.access.whoami(), ann.name) == (ME, "ann")
-    assert bus.asked[0][0] == "fleet.api.ann.access.whoami"
+    assert bus.asked[0][0] == "access.whoami"
 
 
 async def test_the_limit_is_as_the_last_answer_had_it() -> None:
@@ -147,7 +152,7 @@ async def test_every_verb_of_access_has_its_method(verb: str) -> None:
     ann, bus = client(Forbidden("not you"))
     with pytest.raises(Forbidden):
         await VERBS[verb](ann)
-    assert bus.asked[0][0] == f"fleet.api.ann.{verb}"
+    assert bus.asked[0][0] == verb
 
 
 async def test_a_master_that_has_no_place_is_asked_again_within_the_time_there_is(slept: list[float]) -> None:
@@ -160,3 +165,24 @@ async def test_a_master_that_has_no_place_is_asked_again_within_the_time_there_i
         await Client(FakeBus(Overloaded("later", retry_after_s=3600.0))).access.whoami()  # type: ignore[arg-type]
     with pytest.raises(Overloaded):
         await Client(FakeBus(Overloaded("the queue is full"))).access.whoami()  # type: ignore[arg-type]
+
+
+async def test_no_request_outlasts_its_callers_deadline() -> None:
+    """However often it is repeated: each is given what is left, and the error says what was asked for."""
+    run = transact_request([], None, id="t1", name="")
+    ann, bus = client(*[DeadlineExceeded("no answer")] * 3, Unavailable("away"))
+    with pytest.raises(DeadlineExceeded, match=r"transactions\.run: no answer within 0 s; .*same id"):
+        await ann.transactions.start(run, 0.0)
+    with pytest.raises(DeadlineExceeded, match="t1 has not ended within 0 s; it goes on"):
+        await ann.transactions.wait("t1", 0.0)
+    with pytest.raises(DeadlineExceeded):
+        await ann.search("tent", timeout_s=2.0)
+    assert bus.timeouts == [0.0, 0.0, pytest.approx(2.0, abs=0.5)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+async def test_only_idempotent_verbs_are_sent_to_a_second_master(verb: str) -> None:
+    ann, bus = client(Forbidden("not you"))
+    with pytest.raises(Forbidden):
+        await VERBS[verb](ann)
+    assert bus.repeatable == [TABLE[verb].idempotent]

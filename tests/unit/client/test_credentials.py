@@ -90,6 +90,12 @@ def test_a_url_is_the_same_however_it_is_written(place: Path, url: str) -> None:
     assert who(url) == "kept"
 
 
+def test_this_machines_key_is_for_each_server_of_its_cluster_and_for_no_other(place: Path) -> None:
+    kept(place / "state" / "keys", url="nats://a:4222,nats://b:4222")
+    assert who("nats://a:4222") == who("nats://b,nats://a") == "kept"
+    assert who("nats://a,nats://c") is None
+
+
 def test_an_insecure_fleet_is_shown_no_key_of_this_machine(place: Path) -> None:
     kept(place / "state" / "keys")
     running(place, keys=None, insecure=True)

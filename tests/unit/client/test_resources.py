@@ -18,6 +18,7 @@ GIVEN: dict[str, Callable[[Client], Awaitable[object]]] = {
     "nodes.audit": lambda ann: ann.nodes.audit("shop"),
     "nodes.update": lambda ann: ann.nodes.update(NodeUpdate(node="shop", weight=2.0)),
     "nodes.remove": lambda ann: ann.nodes.remove("shop"),
+    "nodes.reconcile": lambda ann: ann.nodes.reconcile("shop"),
     "nodes.invite": lambda ann: ann.nodes.invite("shop"),
     "nodes.approve": lambda ann: ann.nodes.approve("shop"),
     "nodes.revoke": lambda ann: ann.nodes.revoke("shop"),
@@ -61,7 +62,7 @@ GIVEN: dict[str, Callable[[Client], Awaitable[object]]] = {
 PAGE = ROOT / "docs" / "how-to" / "use-from-python.md"
 LATER = {"jobs.ended"}
 """Sent by `submit`, after runs were accepted."""
-OTHERS = {"nodes.join"}
+OTHERS = {"nodes.join", "commands.confirm"}
 """Verbs of nodes."""
 
 

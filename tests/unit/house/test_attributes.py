@@ -19,9 +19,9 @@ PACKAGES = [
 ]  # fmt: skip
 RECORDS = {
     "CommandRun": "the state of one command, which the executor and the runner share",
-    "Reporter": "the state of one command's progress, of which `Reports` sends the news",
+    "ProgressReporter": "the state of one command's progress, of which `ProgressPublisher` sends the news",
     "_ActionSlots": "the slots of one action, private to the limiter beside it",
-    "Told": "what a signal handler passes on",
+    "StopSignal": "what a signal handler passes on",
 }
 FOREIGN = {
     ("analysis.py", "stemmer"): "a thread's local storage is an object with attributes",

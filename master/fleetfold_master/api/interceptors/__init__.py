@@ -7,8 +7,9 @@ from fleetfold_master.api.interceptors.authenticate import PRINCIPAL, Authentica
 from fleetfold_master.api.interceptors.authorise import Authorise
 from fleetfold_master.api.interceptors.decode_body import DecodeBody
 from fleetfold_master.api.interceptors.denials import Denials
+from fleetfold_master.api.interceptors.fit_deadline import FitDeadline
 from fleetfold_master.api.interceptors.rate_limit import RateLimit
 
 __all__ = [
-    "PRINCIPAL", "Audit", "Authenticate", "Authorise", "DecodeBody", "Denials", "RateLimit",
+    "PRINCIPAL", "Audit", "Authenticate", "Authorise", "DecodeBody", "Denials", "FitDeadline", "RateLimit",
 ]  # fmt: skip

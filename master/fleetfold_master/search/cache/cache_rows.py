@@ -14,16 +14,8 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.store.search_tables import search_cache, search_question
 
 __all__ = [
-    "CachedRow",
-    "QuestionRow",
-    "cleared",
-    "gone",
-    "packed",
-    "questions",
-    "read_entry",
-    "read_questions",
-    "read_shelved",
-    "written",
+    "CachedRow", "PopularQueryRow", "cleared", "gone", "packed", "questions", "read_entry", "read_questions",
+    "read_shelved", "written",
 ]  # fmt: skip
 
 LEAST_PACKED_BYTES = 512
@@ -43,7 +35,7 @@ class CachedRow(NamedTuple):
     saved_at: float
 
 
-class QuestionRow(NamedTuple):
+class PopularQueryRow(NamedTuple):
     """A query as narrowed and as requested, both as JSON, with its count and last time."""
 
     key: str
@@ -82,7 +74,7 @@ def cleared() -> Write:
     return Write(_CLEAR, [{}])
 
 
-def questions(rows: Sequence[QuestionRow]) -> tuple[Write, Write]:
+def questions(rows: Sequence[PopularQueryRow]) -> tuple[Write, Write]:
     """Replace all popular queries."""
     return Write(_FORGET, [{}]), Write(_COUNT, [row._asdict() for row in rows])
 
@@ -104,6 +96,6 @@ async def read_entry(store: Store, key: str) -> Entry | None:
     return Entry(answer, row["saved_at"], row["cost_ms"])
 
 
-async def read_questions(store: Store) -> list[QuestionRow]:
+async def read_questions(store: Store) -> list[PopularQueryRow]:
     """Read all popular queries."""
-    return [QuestionRow(**row) for row in await store.read(select(search_question))]
+    return [PopularQueryRow(**row) for row in await store.read(select(search_question))]

@@ -48,7 +48,7 @@ class CacheRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class _Landed:
+class _FlightResult:
     """The result of a flight. `complete`: a caller with more time would get the same."""
 
     searched: Searched
@@ -67,7 +67,7 @@ class Cache:
         self._store, self._clock, self._config, self._announce = store, clock, config, announce
         self._memory = MemoryStore(clock, config.cache_s, config.cache_memory_bytes)
         self._table = TableStore(store, clock, config.cache_s, config.cache_bytes)
-        self._flights: SingleFlight[_Landed] = SingleFlight()
+        self._flights: SingleFlight[_FlightResult] = SingleFlight()
         self._statistics = CacheStatistics(clock.wall())
         self.popular = PopularQueries(clock, config.cache_queries)
 
@@ -145,7 +145,7 @@ class Cache:
         )  # fmt: skip
 
     async def _shared(
-        self, request: CacheRequest, compute: Compute, follow: Callable[[], Awaitable[_Landed | None]]
+        self, request: CacheRequest, compute: Compute, follow: Callable[[], Awaitable[_FlightResult | None]]
     ) -> Searched:
         """Wait for another caller's flight; if its answer is not complete, compute: this caller may have more time."""
         landed = await follow()
@@ -154,11 +154,11 @@ class Cache:
         self._statistics.shared += 1
         return replace(landed.searched, took_ms=request.took_ms())
 
-    async def _computed(self, request: CacheRequest, compute: Compute, stored: str | None = None) -> _Landed:
+    async def _computed(self, request: CacheRequest, compute: Compute, stored: str | None = None) -> _FlightResult:
         """The answer that the table has under the key `stored`, else the result of `compute`."""
         if stored is not None and (entry := await self._table.get(stored)) is not None:
             self._memory.put(stored, entry)
-            return _Landed(self._hit(request, entry), complete=True)
+            return _FlightResult(self._hit(request, entry), complete=True)
         self._statistics.misses += 1
         began = time.perf_counter()
         key, searched = await compute()
@@ -167,7 +167,7 @@ class Cache:
         complete = not hasty and _is_complete(searched)
         if complete and key is not None:
             self.complete(key, searched, cost_ms)
-        return _Landed(searched, complete)
+        return _FlightResult(searched, complete)
 
     def _hit(self, request: CacheRequest, entry: Entry) -> Searched:
         searched = decode(entry.answer, Searched)

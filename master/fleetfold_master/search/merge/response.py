@@ -21,7 +21,7 @@ from fleetfold_shared.query.field_notes import field_notes, fields_asked, merged
 __all__ = ["merge_responses", "respond"]
 
 
-class _Scattered(Protocol):
+class _ScatterRequests(Protocol):
     """The requests of the search: which holders answered in the end, and a way to ask nodes once more."""
 
     @property
@@ -30,7 +30,7 @@ class _Scattered(Protocol):
 
 
 async def merge_responses(
-    plan: SearchPlan, ask: SearchAsk, responses: ShardResponses, scattered: _Scattered
+    plan: SearchPlan, ask: SearchAsk, responses: ShardResponses, scattered: _ScatterRequests
 ) -> Searched:
     """Merge the responses to `ask`; a deduplicated page may have to ask nodes again. Raises `Unavailable` if a node is
     missing with `partial="fail"`.

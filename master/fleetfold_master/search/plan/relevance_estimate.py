@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from fleetfold_shared.text.term_statistics import MergedCorpus
 
-__all__ = ["ENOUGH", "Member", "QueryTerms", "expected_relevance", "smallest_selection"]
+__all__ = ["ENOUGH", "CandidateNode", "QueryTerms", "expected_relevance", "smallest_selection"]
 
 ENOUGH = 0.9
 """The share of the expected relevance with which no further node is asked."""
@@ -40,7 +40,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class CandidateNode:
     """A node with the statistics of its collections that are searched.
 
     `comparable` if its analyzer and embedder are the fleet's; else nothing can be estimated.
@@ -64,7 +64,7 @@ class QueryTerms:
     vector: NDArray[np.float32] | None = None
 
 
-def expected_relevance(members: Sequence[Member], query: QueryTerms) -> dict[str, float]:
+def expected_relevance(members: Sequence[CandidateNode], query: QueryTerms) -> dict[str, float]:
     """Each node's share of the expected relevance; the shares add up to 1.
 
     A node of which nothing is known gets the mean.
@@ -80,7 +80,7 @@ def expected_relevance(members: Sequence[Member], query: QueryTerms) -> dict[str
     return dict(zip((member.name for member in members), (weights / weights.sum()).tolist(), strict=True))
 
 
-def smallest_selection(members: Sequence[Member], expected: Mapping[str, float]) -> list[str]:
+def smallest_selection(members: Sequence[CandidateNode], expected: Mapping[str, float]) -> list[str]:
     """The fewest nodes with `ENOUGH` of the expected relevance, best first; nodes of which nothing is known come
     first.
 
@@ -94,7 +94,7 @@ def smallest_selection(members: Sequence[Member], expected: Mapping[str, float])
     return chosen if count >= _FLAT * len(chosen) else chosen[:count]
 
 
-def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
+def _beliefs(members: Sequence[CandidateNode], terms: Mapping[str, float]) -> Floats:
     """CORI's belief in each node, shape (n,); equal if no term of the query tells them apart."""
     lengths = np.array([member.corpus.length for member in members], dtype=np.float64)
     mean = lengths.mean() or 1.0
@@ -109,7 +109,7 @@ def _beliefs(members: Sequence[Member], terms: Mapping[str, float]) -> Floats:
     return beliefs
 
 
-def _cosines(members: Sequence[Member], query: QueryTerms) -> Floats:
+def _cosines(members: Sequence[CandidateNode], query: QueryTerms) -> Floats:
     """The best cosine of each node, shape (n,), not below 0; nodes without centroids get the others' mean."""
     vector = query.vector
     if vector is None:
@@ -119,7 +119,7 @@ def _cosines(members: Sequence[Member], query: QueryTerms) -> Floats:
     return np.where(known, np.maximum(best, 0.0), best[known].mean() if known.any() else 0.0)
 
 
-def _best_cosine(member: Member, vector: NDArray[np.float32]) -> float:
+def _best_cosine(member: CandidateNode, vector: NDArray[np.float32]) -> float:
     """The best cosine; NaN without centroids of the vector's dimensions."""
     centroids = [one.vectors for one in member.corpus.centroids if one.vectors.shape[1:] == vector.shape]
     return max([float((vectors @ vector).max()) for vectors in centroids], default=math.nan)

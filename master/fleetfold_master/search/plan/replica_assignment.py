@@ -1,4 +1,4 @@
-"""The assignment of replicated collections to the holders that are asked, and their stand-ins. Pure.
+"""The assignment of replicated collections to the holders that are asked, and their fallbacks. Pure.
 
 Collections that declare the same `replica` are a group, and each group is asked once, of the holder that the balancing
 strategy puts first.
@@ -38,7 +38,7 @@ class ReplicaAssignment:
         }
         return {node: names for node, names in asked.items() if names}
 
-    def stand_ins(self, node: str, tried: Collection[str]) -> dict[str, Key]:
+    def fallbacks(self, node: str, tried: Collection[str]) -> dict[str, Key]:
         """By group that `node` is asked for, the next holder not yet `tried`; groups without one are left out."""
         found = dict[str, Key]()
         for group, server in self.servers.items():
@@ -88,7 +88,7 @@ class ReplicaAssignment:
         return [key for key in self.keys if key not in self.groups or stand[self.groups[key]] == key]
 
     def without(self, nodes: Collection[str]) -> ReplicaAssignment:
-        """A copy in which these nodes are not asked, without stand-ins."""
+        """A copy in which these nodes are not asked, without fallbacks."""
         if not nodes:
             return self
         servers = {group: key for group, key in self.servers.items() if key[0] not in nodes}

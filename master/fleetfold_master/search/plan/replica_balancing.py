@@ -13,7 +13,7 @@ from typing import Protocol
 
 from fleetfold_master.search.plan.target_nodes import Key
 
-__all__ = ["BalancingStrategy", "ReplicaStanding", "WeightedRendezvous"]
+__all__ = ["BalancingStrategy", "ReplicaPerformance", "WeightedRendezvous"]
 
 SLOW_TIMES = 2.0
 SLOW_MS = 5.0
@@ -23,7 +23,7 @@ TRIED_EACH = 16
 
 
 @dataclass(frozen=True, slots=True)
-class ReplicaStanding:
+class ReplicaPerformance:
     """A holder's performance: moving average of its latency in ms, requests in flight and their limit, weight.
 
     `open` if its circuit breaker is: it is asked only if all holders' are.
@@ -44,7 +44,7 @@ class ReplicaStanding:
 class BalancingStrategy(Protocol):
     """Orders the holders of one group for one query."""
 
-    def order(self, query: str, holders: Sequence[Key], standings: Mapping[str, ReplicaStanding]) -> list[Key]:
+    def order(self, query: str, holders: Sequence[Key], standings: Mapping[str, ReplicaPerformance]) -> list[Key]:
         """The holders, the one to ask first in front. `standings` are by node; equal arguments give an equal order."""
 
 
@@ -54,9 +54,9 @@ class WeightedRendezvous:
     The same query goes to the same holder as long as it performs well, and when one leaves only its own queries move.
     """
 
-    def order(self, query: str, holders: Sequence[Key], standings: Mapping[str, ReplicaStanding]) -> list[Key]:
+    def order(self, query: str, holders: Sequence[Key], standings: Mapping[str, ReplicaPerformance]) -> list[Key]:
         """The holders with closed breakers first, then the fast ones, then by rendezvous."""
-        known = {node: standings.get(node, ReplicaStanding()) for node, _ in holders}
+        known = {node: standings.get(node, ReplicaPerformance()) for node, _ in holders}
         bound = min(one.cost_ms for one in known.values()) * SLOW_TIMES + SLOW_MS
         tries = _hash(query, "") < 1 / TRIED_EACH
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable
 from fleetfold_master.nodes import Registry, RequestHealth
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment, assign_replicas, groups_of
-from fleetfold_master.search.plan.replica_balancing import BalancingStrategy, ReplicaStanding, WeightedRendezvous
+from fleetfold_master.search.plan.replica_balancing import BalancingStrategy, ReplicaPerformance, WeightedRendezvous
 from fleetfold_master.search.plan.target_nodes import Key, TargetNodes
 from fleetfold_master.search.term_statistics import TermStatistics
 
@@ -45,8 +45,8 @@ class ReplicaSelector:
         changed = next((one.updated_at for one in infos if one.name == name), None)
         return self._statistics.is_fresh(key), self._registry.is_up(node), changed or 0.0
 
-    def _standing(self, node: StoredNode) -> ReplicaStanding:
+    def _standing(self, node: StoredNode) -> ReplicaPerformance:
         record = self._registry.record(node)
         said = record.description
         is_open = self._health.breakers.is_open(node.name)
-        return ReplicaStanding(record.response_ms, record.in_flight, said.concurrency, said.weight, is_open)
+        return ReplicaPerformance(record.response_ms, record.in_flight, said.concurrency, said.weight, is_open)

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.plan.analyzed_query import AnalyzedQuery
-from fleetfold_master.search.plan.relevance_estimate import Member, expected_relevance, smallest_selection
+from fleetfold_master.search.plan.relevance_estimate import CandidateNode, expected_relevance, smallest_selection
 from fleetfold_master.search.plan.target_nodes import Key, TargetNodes
 from fleetfold_master.search.term_statistics import TermStatistics
 from fleetfold_shared.messages import NodeReport, Search
@@ -81,7 +81,7 @@ class ShardSelection:
 
 
 def select_shards(
-    search: Search, query: AnalyzedQuery, members: Sequence[Member], earlier: Sequence[str] | None
+    search: Search, query: AnalyzedQuery, members: Sequence[CandidateNode], earlier: Sequence[str] | None
 ) -> ShardSelection:
     """Choose among the nodes that are `members`; `earlier` is the choice of the first page, if this is a later one.
 
@@ -98,7 +98,7 @@ def select_shards(
 
 def selection_members(
     targets: TargetNodes, keys: Sequence[Key], nodes: Sequence[StoredNode], statistics: TermStatistics, embedder: str
-) -> list[Member]:
+) -> list[CandidateNode]:
     """The nodes with one of the collections `keys`, also absent ones, except stopped ones that are excused."""
     alike = {
         node.name: (node.description.analyzer, node.description.embedder) == (ANALYZER, embedder) for node in nodes
@@ -107,10 +107,10 @@ def selection_members(
     for key in keys:
         if key[0] not in targets.excused:
             by_node[key[0]].append(key)
-    return [Member(name, statistics.merged(some), alike.get(name, True)) for name, some in by_node.items()]
+    return [CandidateNode(name, statistics.merged(some), alike.get(name, True)) for name, some in by_node.items()]
 
 
-def _why_not_estimated(member: Member) -> str:
+def _why_not_estimated(member: CandidateNode) -> str:
     if not member.comparable:
         return FOREIGN
     return "nothing is known yet of what it has"

@@ -10,7 +10,7 @@ from typing import Any
 from fleetfold_master.search.merge.joined_response import joined_response
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
-from fleetfold_master.search.scatter.replica_requests import Part, requests_of, stand_in_requests
+from fleetfold_master.search.scatter.replica_requests import Part, fallback_requests, requests_of
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
 from fleetfold_shared.concurrency import cancel_all, gather_all
 from fleetfold_shared.messages import SearchAsk
@@ -41,15 +41,15 @@ class FailoverRound:
         self._send, self._hedge_delay_s, self._pins = send, hedge_delay_s, pins
 
     def ask(self, ask: SearchAsk, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
-        """The responses of all nodes that are asked, including stand-ins."""
+        """The responses of all nodes that are asked, including fallbacks."""
         asked = self.replicas.asked
-        held = [node for node in asked if self.replicas.stand_ins(node, {node})]
+        held = [node for node in asked if self.replicas.fallbacks(node, {node})]
         plain = requests_of(self.replicas, ask, [node for node in asked if node not in held], self._pins)
         hedged = [self._hedged(node, ask, timeout_s) for node in held]
         return self._gathered(self._sent(plain, timeout_s) + hedged, ask, timeout_s)
 
     def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
-        """The responses of nodes that have answered and are asked once more, without stand-ins."""
+        """The responses of nodes that have answered and are asked once more, without fallbacks."""
         parts = requests_of(self.replicas, ask, nodes, self._pins)
         return self._gathered(self._sent(parts, timeout_s), ask, timeout_s)
 
@@ -71,7 +71,7 @@ class FailoverRound:
         """
         until = asyncio.get_running_loop().time() + timeout_s
         parts = requests_of(self.replicas, ask, [node], self._pins)
-        others = _StandIns(self.replicas, node, ask, self._pins)
+        others = _Fallbacks(self.replicas, node, ask, self._pins)
         tasks = list(map(asyncio.create_task, self._sent(parts, timeout_s)))
         own: Gathered = asyncio.gather(*tasks)
         running: Gathered | None = None
@@ -95,7 +95,7 @@ class FailoverRound:
             await cancel_all(own, running, *tasks)
 
 
-class _StandIns:
+class _Fallbacks:
     """The holders asked in place of one node, one after another. `servers` are those that answered, by group."""
 
     def __init__(self, replicas: ReplicaAssignment, node: str, ask: SearchAsk, pins: Collection[str]) -> None:
@@ -108,7 +108,7 @@ class _StandIns:
     @property
     def are_whole(self) -> bool:
         """Whether each group that the node is asked for has a response."""
-        return self._replicas.stand_ins(self._node, {self._node}).keys() <= self.servers.keys()
+        return self._replicas.fallbacks(self._node, {self._node}).keys() <= self.servers.keys()
 
     def following(self, until: float, hedge_delay_s: HedgeDelay) -> tuple[list[Part], float]:
         """The requests to the next holder of each group without a response, and the seconds that they get.
@@ -122,10 +122,10 @@ class _StandIns:
             return [], 0.0
         if self._untried():
             timeout_s = min(timeout_s, max(hedge_delay_s(node) for node, _ in self._asked.values()))
-        return stand_in_requests(self._replicas, self._asked, self._ask, self._pins), timeout_s
+        return fallback_requests(self._replicas, self._asked, self._ask, self._pins), timeout_s
 
     def take(self, gathered: Iterable[ShardResponses]) -> None:
-        """Record the responses to the last requests. A failed stand-in is reported only if it is not asked for anything
+        """Record the responses to the last requests. A failed fallback is reported only if it is not asked for anything
         else."""
         received, asked = _joined(gathered, self._ask), self._replicas.asked
         kept = {node: one for node, one in received.items() if one.is_whole or node not in asked}
@@ -135,7 +135,7 @@ class _StandIns:
         }
 
     def _untried(self) -> dict[str, Key]:
-        left = self._replicas.stand_ins(self._node, self._tried)
+        left = self._replicas.fallbacks(self._node, self._tried)
         return {group: key for group, key in left.items() if group not in self.servers}
 
 

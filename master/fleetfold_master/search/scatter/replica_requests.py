@@ -10,7 +10,7 @@ from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
 from fleetfold_shared.messages import Place, SearchAsk
 
-__all__ = ["Part", "requests_of", "stand_in_requests"]
+__all__ = ["Part", "fallback_requests", "requests_of"]
 
 Part = tuple[list[str], SearchAsk]
 """Nodes, and the request to all of them."""
@@ -39,10 +39,10 @@ def requests_of(
     return [(together, ask), *alone] if together else alone
 
 
-def stand_in_requests(
+def fallback_requests(
     replicas: ReplicaAssignment, servers: Mapping[str, Key], ask: SearchAsk, pins: Collection[str]
 ) -> list[Part]:
-    """The requests for stand-ins that replace the holders in `replicas` for some groups."""
+    """The requests for fallbacks that replace the holders in `replicas` for some groups."""
     found = dict[str, list[str]]()
     alone: list[Part] = []
     for group, (node, name) in servers.items():

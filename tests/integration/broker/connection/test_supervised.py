@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -351,3 +352,25 @@ async def _chatter_until_killed(broker: EmbeddedBroker, bus: Bus) -> None:
     await eventually(lambda: said >= 1000)
     kill(broker)
     await asyncio.wait_for(asyncio.gather(*chattering), 5)
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_is_cut_from_a_thread_while_the_loop_hangs_and_mends_itself(
+    nats_server: str, tmp_path: Path, run: Callable[..., None]
+) -> None:
+    async def hang_and_cut() -> None:
+        broker = EmbeddedBroker(tmp_path)
+        await broker.start()
+        async with await Bus.connect(broker.url, "one") as one, await Bus.connect(broker.url, "two") as two:
+            heard = await listen(one, "x")
+            cutting = threading.Thread(target=one.connection.cut)
+            cutting.start()
+            cutting.join()
+            await _mended(one)
+            await one.connection.barrier()
+            await two.connection.publish("x", b"!")
+            await eventually(lambda: bool(heard))
+            assert not two.connection.reconnects
+        await broker.stop()
+
+    run(hang_and_cut())

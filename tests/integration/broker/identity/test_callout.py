@@ -17,8 +17,8 @@ from structlog.testing import capture_logs
 from fleetfold_broker.connection import supervised as supervised
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.connection.transport import NatsTransport
-from fleetfold_broker.identity import Grant, Presented
-from fleetfold_broker.identity.callout import SUBJECT, NotAdmitted
+from fleetfold_broker.identity import Grant, LoginData
+from fleetfold_broker.identity.callout import SUBJECT, LoginRefused
 from fleetfold_shared.errors import Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
@@ -50,9 +50,9 @@ def pinged(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
 
 
 async def test_who_connects_is_shown_as_it_is_and_becomes_what_it_is_granted(guarded: Guarded) -> None:
-    shown = list[Presented]()
+    shown = list[LoginData]()
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         shown.append(presented)
         return member("blog")
 
@@ -72,11 +72,11 @@ async def test_who_connects_is_shown_as_it_is_and_becomes_what_it_is_granted(gua
 async def test_any_master_that_lives_answers(guarded: Guarded) -> None:
     asked: dict[str, int] = {"first": 0, "second": 0}
 
-    async def first(presented: Presented) -> Grant:
+    async def first(presented: LoginData) -> Grant:
         asked["first"] += 1
         return await anyone(presented)
 
-    async def second(presented: Presented) -> Grant:
+    async def second(presented: LoginData) -> Grant:
         asked["second"] += 1
         return await anyone(presented)
 
@@ -95,7 +95,7 @@ async def test_any_master_that_lives_answers(guarded: Guarded) -> None:
 async def test_a_master_that_stops_answers_those_it_has_been_asked_about(guarded: Guarded) -> None:
     entered, release = asyncio.Event(), asyncio.Event()
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         entered.set()
         await release.wait()
         return await anyone(presented)
@@ -152,7 +152,7 @@ async def test_a_broker_that_was_away_for_long_is_not_waited_for_longer_when_it_
 async def test_a_master_may_take_its_time_even_over_a_ping_of_the_server(
     guarded: Guarded, pinged: asyncio.Event
 ) -> None:
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         await pinged.wait()
         return await anyone(presented)
 
@@ -165,11 +165,11 @@ async def test_a_late_refusal_is_a_refusal_and_the_connection_goes_on(
 ) -> None:
     monkeypatch.setattr(supervised, "PATIENCE_FIRST_S", 30.0)
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if presented.token == "good":
             return await anyone(presented)
         await pinged.wait()
-        raise NotAdmitted("unknown")
+        raise LoginRefused("unknown")
 
     await guarded.callout(admit)
     shows = Shows("bad", "good")
@@ -181,7 +181,7 @@ async def test_a_late_refusal_is_a_refusal_and_the_connection_goes_on(
 
 
 async def test_a_defect_in_the_master_refuses_at_once_and_it_goes_on_answering(guarded: Guarded) -> None:
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if presented.name == "shop":
             raise ZeroDivisionError
         return await anyone(presented)
@@ -196,7 +196,7 @@ async def test_a_defect_in_the_master_refuses_at_once_and_it_goes_on_answering(g
 async def test_one_that_is_slow_to_decide_holds_up_no_other(guarded: Guarded) -> None:
     release = asyncio.Event()
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if presented.name == "slow":
             await release.wait()
         return await anyone(presented)
@@ -210,9 +210,9 @@ async def test_one_that_is_slow_to_decide_holds_up_no_other(guarded: Guarded) ->
 
 
 async def test_a_request_that_its_server_has_not_signed_is_ignored(guarded: Guarded) -> None:
-    asked, genuine = list[Presented](), list[bytes]()
+    asked, genuine = list[LoginData](), list[bytes]()
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         asked.append(presented)
         return await anyone(presented)
 
@@ -236,9 +236,9 @@ async def test_a_request_that_its_server_has_not_signed_is_ignored(guarded: Guar
 
 
 async def test_nobody_but_the_server_may_ask_the_masters_who_gets_in(guarded: Guarded) -> None:
-    asked = list[Presented]()
+    asked = list[LoginData]()
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         asked.append(presented)
         return await anyone(presented)
 
@@ -257,7 +257,7 @@ async def test_nobody_but_the_server_may_ask_the_masters_who_gets_in(guarded: Gu
 async def test_a_token_that_expires_ends_the_connection_and_the_connection_comes_back_with_a_new_one(
     guarded: Guarded,
 ) -> None:
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         return member(presented.name, None if presented.token == "second" else time.time() + 1.5)
 
     await guarded.callout(admit)

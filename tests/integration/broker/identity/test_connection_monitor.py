@@ -8,8 +8,8 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection import supervised as supervised
-from fleetfold_broker.identity import Grant, Presented
-from fleetfold_broker.identity.callout import NotAdmitted
+from fleetfold_broker.identity import Grant, LoginData
+from fleetfold_broker.identity.callout import LoginRefused
 from fleetfold_broker.identity.connection_monitor import AGAIN_AFTER_S, ConnectionMonitor
 from fleetfold_shared.clock import ManualClock
 from support.guarded import Guarded, Shows, anyone
@@ -29,9 +29,9 @@ class _Door:
     def __init__(self) -> None:
         self.revoked: set[str] = set()
 
-    async def admit(self, presented: Presented) -> Grant:
+    async def admit(self, presented: LoginData) -> Grant:
         if presented.name in self.revoked:
-            raise NotAdmitted("revoked")
+            raise LoginRefused("revoked")
         return await anyone(presented)
 
 
@@ -99,9 +99,9 @@ async def test_one_that_was_being_let_in_when_it_was_refused_is_dropped_too(
 ) -> None:
     entered, release, revoked = asyncio.Event(), asyncio.Event(), False
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if revoked:
-            raise NotAdmitted("revoked")
+            raise LoginRefused("revoked")
         entered.set()
         await release.wait()
         return await anyone(presented)

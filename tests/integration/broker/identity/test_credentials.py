@@ -11,8 +11,8 @@ from structlog.testing import capture_logs
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection import supervised as supervised
-from fleetfold_broker.identity import BrokerKeys, Grant, Presented
-from fleetfold_broker.identity.callout import NotAdmitted
+from fleetfold_broker.identity import BrokerKeys, Grant, LoginData
+from fleetfold_broker.identity.callout import LoginRefused
 from fleetfold_broker.identity.grants import narrow_inbox
 from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.rpc.pipeline import Call
@@ -33,16 +33,16 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.1)
 
 
-async def _only_good(presented: Presented) -> Grant:
+async def _only_good(presented: LoginData) -> Grant:
     if presented.token.startswith(GOOD):
         return await anyone(presented)
-    raise NotAdmitted("unknown")
+    raise LoginRefused("unknown")
 
 
 async def test_what_to_show_is_asked_for_at_each_connection(guarded: Guarded) -> None:
     came = list[str]()
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         came.append(presented.token)
         return await anyone(presented)
 
@@ -68,9 +68,9 @@ async def test_at_the_start_a_refusal_is_mended_once_where_it_can_be(guarded: Gu
 async def test_what_was_refused_is_not_shown_again(guarded: Guarded) -> None:
     came: list[str] = []
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         came.append(presented.token)
-        raise NotAdmitted("unknown")
+        raise LoginRefused("unknown")
 
     await guarded.callout(admit)
     shows = Shows(BAD)
@@ -88,10 +88,10 @@ async def test_without_a_credential_it_is_refused(guarded: Guarded) -> None:
 async def test_a_refusal_later_on_does_not_end_the_connection(guarded: Guarded) -> None:
     admitted = {"first", "second"}
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if presented.token in admitted:
             return await anyone(presented)
-        raise NotAdmitted("expired")
+        raise LoginRefused("expired")
 
     await guarded.callout(admit)
     shows = Shows("first", "stale", "second")
@@ -124,10 +124,10 @@ async def test_a_credential_that_cannot_be_improved_is_shown_again(guarded: Guar
             self.refusals += 1
             raise Unavailable("no master answers")
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if letting_in:
             return await anyone(presented)
-        raise NotAdmitted("not yet")
+        raise LoginRefused("not yet")
 
     await guarded.callout(admit)
     shows = Stuck(GOOD)
@@ -138,7 +138,7 @@ async def test_a_credential_that_cannot_be_improved_is_shown_again(guarded: Guar
 
 
 async def test_the_token_stands_in_no_log_and_no_message(guarded: Guarded) -> None:
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         if presented.name == "broken":
             raise ZeroDivisionError
         return await _only_good(presented)
@@ -180,7 +180,7 @@ async def test_the_masters_own_way_in_needs_no_master(guarded: Guarded) -> None:
 async def test_a_newcomer_is_answered_at_the_inbox_of_its_own_token(guarded: Guarded) -> None:
     """Two of one name, each with an invitation: neither hears the other's answer."""
 
-    async def admit(presented: Presented) -> Grant:
+    async def admit(presented: LoginData) -> Grant:
         inbox = narrow_inbox(presented.name, presented.token)
         return Grant(name=presented.name, role="child", grade="enrol", inbox=inbox)
 

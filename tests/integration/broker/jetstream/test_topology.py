@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.jetstream.topology import COMMANDS, EVENTS, GIVEN_UP, MASTERS, RESULTS, Topology
+from fleetfold_broker.jetstream.topology import ABANDONED, COMMANDS, EVENTS, MASTERS, RESULTS, Topology
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.errors import Overloaded, Unavailable
+from fleetfold_shared.errors import InvalidInput, Overloaded, Unavailable
 from fleetfold_shared.messages import Command, NodeList
 from support.broker import Connect, jetstream, kill, queued
 from support.wait import eventually
@@ -40,7 +40,7 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
         assert (queue["retention"], queue["storage"], queue["discard"]) == ("workqueue", "file", "new")
     assert (commands["discard_new_per_subject"], commands["max_msgs_per_subject"]) == (True, 250_000)
     assert (events["retention"], events["storage"], events["max_age"]) == ("limits", "file", 7 * 86_400 * 10**9)
-    given_up = await _config(master, GIVEN_UP)
+    given_up = await _config(master, ABANDONED)
     assert (given_up["retention"], given_up["discard"], given_up["max_msgs"]) == ("workqueue", "old", 10_000)
     assert [c["max_bytes"] for c in (commands, results, events)] == [2 * 1024**3, 512 * 1024**2, 512 * 1024**2]
     assert events["discard"] == "old"
@@ -205,3 +205,11 @@ async def test_a_disk_without_room_for_the_limit_has_none_and_that_is_said_once(
     said = [entry for entry in logs if entry["event"] == "topology.no_room"]
     assert [(entry["stream"], entry["bytes"]) for entry in said] == [(EVENTS, 1024**5)]
     assert (await _config(master, EVENTS))["max_bytes"] == -1
+
+
+async def test_copies_that_a_single_server_cannot_keep_are_refused_by_the_settings_name(master: Bus) -> None:
+    with pytest.raises(
+        InvalidInput, match=r"limits\.replicas: the broker is one server that is in no cluster"
+    ) as caught:
+        await Topology(master, LimitsConfig(replicas=3)).ensure_streams()
+    assert caught.value.field == "limits.replicas"

@@ -10,10 +10,14 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc import scatter
 from fleetfold_broker.rpc.headers import CORRELATION, ERROR_CODE, GATHER
+from fleetfold_broker.rpc.interceptors import drop_late_reply, skip_empty
 from fleetfold_broker.rpc.pipeline import Call
+from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
+from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
+from fleetfold_shared.verbs.node_requests import FIGURES, PING
 from support.broker import Connect, ServeNode, listen
 from support.wait import eventually
 
@@ -251,7 +255,9 @@ async def test_what_has_no_body_is_nobodys_question(
 
     await serve(await connect("shop"), "shop", ping=note)
     await master.connection.publish("fleet.call.nobody.ping", b"{}", "fleet.call.shop.ping")
-    await master.connection.publish("fleet.call.shop.ping", b"", headers={GATHER: gatherer._asker, CORRELATION: "1"})
+    await master.connection.publish(
+        "fleet.call.shop.ping", b"", headers={GATHER: gatherer._requester, CORRELATION: "1"}
+    )
     assert set(await gatherer.ask("ping", ["shop"], b"{}", LONG_S)) == {"shop"}
     assert heard == [b"{}"]
 
@@ -267,7 +273,9 @@ async def test_what_was_not_asked_is_not_read_and_told(
         assert await round_.wait(LONG_S)
         for number in ("", "1", "7", "²"):  # no round, this one once more, one that is not
             await nodes.connection.publish(
-                nodes.subjects.gather(gatherer._asker, "shop"), b"{}", headers={CORRELATION: number, ERROR_CODE: "500"}
+                nodes.subjects.gather(gatherer._requester, "shop"),
+                b"{}",
+                headers={CORRELATION: number, ERROR_CODE: "500"},
             )
         await eventually(lambda: len(unexpected) == 4)
     assert (set(unexpected), read) == ({"shop"}, [])
@@ -296,3 +304,21 @@ async def test_replies_to_a_probe_are_expected(
     while not await gatherer.probe("ping", b"{}", 0.2):
         pass
     assert (unexpected, gone) == ([], [])
+
+
+async def test_an_answer_of_a_replaced_process_is_refused_at_once_and_a_pong_is_not(connect: Connect) -> None:
+    bus = await connect("nodes")
+    service = RequestServer(bus, "shop", version="1.2.3", interceptors=[skip_empty, drop_late_reply])
+
+    async def pong(_call: Call) -> Message:
+        return _pong("old")
+
+    await serve_node(service, bus, "shop", {PING: pong, FIGURES: pong}, incarnation="old")
+    await bus.connection.barrier()
+    gatherer = ScatterClient(await connect("master"), is_replaced=lambda node, said: (node, said) == ("shop", "old"))
+    await gatherer.start()
+    refused = (await gatherer.ask("figures", ["shop"], b"{}", LONG_S))["shop"]
+    assert isinstance(refused.error, Unavailable)
+    assert "another one has replaced" in refused.error.message
+    assert _said(await gatherer.ask("ping", ["shop"], b"{}", LONG_S)) == {"shop": "old"}
+    await service.stop(grace_s=0)

@@ -105,12 +105,13 @@ async def test_many_at_once_take_effect_once_each(tmp_path: Path, url: str) -> N
         assert len(effects(url)) == len(set(effects(url))) == 60
 
 
-async def test_markers_are_forgotten_when_they_are_old(tmp_path: Path, url: str) -> None:
-    async with application(tmp_path, url, order) as (node, _, databases):
+async def test_an_idempotency_row_is_forgotten_with_its_ledger_row_and_not_by_its_age(tmp_path: Path, url: str) -> None:
+    async with application(tmp_path, url, order) as (node, ledger, databases):
         for number in range(5):
             await node.handle(command(f"c{number}", "order"))
-        look(url, "UPDATE fleetfold_done SET at = 0 WHERE command <> 'c0'")
-        await databases.prune(86_400.0)
+        look(url, "UPDATE fleetfold_done SET at = 0")
+        await ledger.confirm("c1", "c2", "c3", "c4")
+        assert await ledger.prune(-60, databases.forget) == 4
         assert look(url, "SELECT command FROM fleetfold_done") == [("c0",)]
 
 

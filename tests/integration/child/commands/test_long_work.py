@@ -14,7 +14,7 @@ from fleetfold_child.commands import progress_reports, time_limits
 from fleetfold_child.commands.actions import Actions, action
 from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.commands.executor import ExecutionLimits, Executor
-from fleetfold_child.commands.progress_reports import Reports
+from fleetfold_child.commands.progress_reports import ProgressPublisher
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, ProgressReport, RetryPolicy
@@ -284,7 +284,7 @@ async def test_progress_names_its_try_and_the_last_word_comes_before_the_result(
         if ctx.attempt < 3:
             raise ConnectionError("away")
 
-    reports = Reports(hear)
+    reports = ProgressPublisher(hear)
     async with executor(tmp_path, work, reports=reports) as (node, _):
         await node.handle(command("a", "work"))
         last = heard[-1].progress

@@ -186,6 +186,6 @@ async def test_what_was_kept_goes_with_its_command(tmp_path: Path) -> None:
     async with executor(tmp_path, shop.order("once"), limits=ExecutionLimits(max_result_bytes=LIMIT)) as (node, ledger):
         await node.handle(command("a", "order", what="too large"))
         assert len(await ledger.database.execute("SELECT * FROM fleetfold_kept_result")) == 1
-        await ledger.published("a")
+        await ledger.confirm("a")
         assert await ledger.prune(-1) == 1
         assert await ledger.database.execute("SELECT * FROM fleetfold_kept_result") == []

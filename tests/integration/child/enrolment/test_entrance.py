@@ -20,7 +20,7 @@ from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeList, Tokens
 from support.broker import listen
-from support.gatehouse import Gatehouse, gatehouse
+from support.enrolment_broker import EnrolmentBroker, enrolment_broker
 from support.listener import listening
 from support.wait import eventually
 
@@ -34,8 +34,8 @@ def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def house(nats_server: str, tmp_path: Path) -> AsyncIterator[Gatehouse]:
-    async with gatehouse(tmp_path, lifetime_s=60) as house:
+async def house(nats_server: str, tmp_path: Path) -> AsyncIterator[EnrolmentBroker]:
+    async with enrolment_broker(tmp_path, lifetime_s=60) as house:
         yield house
 
 
@@ -48,13 +48,13 @@ def every_word() -> Iterator[None]:
     structlog.configure(**before)
 
 
-async def come_and_go(house: Gatehouse, **more: Any) -> None:
+async def come_and_go(house: EnrolmentBroker, **more: Any) -> None:
     child = Child("shop", url=house.broker.url, data=house.place / "shop", **more)
     await child.start()
     await child.stop()
 
 
-async def test_a_join_token_is_used_once_and_what_it_brought_is_kept(house: Gatehouse) -> None:
+async def test_a_join_token_is_used_once_and_what_it_brought_is_kept(house: EnrolmentBroker) -> None:
     await come_and_go(house, join=house.registrar.invitation)
     await come_and_go(house, join=house.registrar.invitation)
     await come_and_go(house)
@@ -65,7 +65,7 @@ async def test_a_join_token_is_used_once_and_what_it_brought_is_kept(house: Gate
 
 @pytest.mark.parametrize("in_file", [False, True])
 async def test_the_token_may_come_from_the_environment(
-    house: Gatehouse, monkeypatch: pytest.MonkeyPatch, in_file: bool
+    house: EnrolmentBroker, monkeypatch: pytest.MonkeyPatch, in_file: bool
 ) -> None:
     if in_file:
         file = house.place / "token"
@@ -77,20 +77,20 @@ async def test_the_token_may_come_from_the_environment(
     assert len(house.joined) == 1
 
 
-async def test_a_child_without_anything_says_what_it_needs(house: Gatehouse) -> None:
+async def test_a_child_without_anything_says_what_it_needs(house: EnrolmentBroker) -> None:
     with pytest.raises(Unauthenticated, match=r"`fleetfold nodes invite shop` on the master's machine"):
         await come_and_go(house)
     assert house.joined == []
 
 
-async def test_a_spent_token_says_what_to_do_and_is_not_repeated(house: Gatehouse) -> None:
+async def test_a_spent_token_says_what_to_do_and_is_not_repeated(house: EnrolmentBroker) -> None:
     house.registrar.claims.add("another's")
     with pytest.raises(Unauthenticated, match="`fleetfold nodes invite shop`") as refused:
         await come_and_go(house, join=house.registrar.invitation)
     assert house.registrar.invitation not in refused.value.message
 
 
-async def test_a_token_for_another_node_is_not_shown(house: Gatehouse) -> None:
+async def test_a_token_for_another_node_is_not_shown(house: EnrolmentBroker) -> None:
     with pytest.raises(InvalidInput, match="'blog', not 'shop'"):
         await come_and_go(house, join=Credential.mint("join", "blog").text)
     assert house.admitted == []
@@ -99,7 +99,7 @@ async def test_a_token_for_another_node_is_not_shown(house: Gatehouse) -> None:
 
 @pytest.mark.parametrize("granted", [[], ["search"], ["actions"], ["events", "api"], list(CAPABILITIES)])
 async def test_a_node_asks_the_broker_for_no_more_than_it_was_granted(
-    house: Gatehouse, granted: list[Capability]
+    house: EnrolmentBroker, granted: list[Capability]
 ) -> None:
     house.registrar.capabilities = granted
     child = Child("shop", url=house.broker.url, data=house.place / "shop", join=house.registrar.invitation)
@@ -112,7 +112,7 @@ async def test_a_node_asks_the_broker_for_no_more_than_it_was_granted(
     assert [entry for entry in logs if entry["event"] == "connection.error"] == []
 
 
-async def test_no_secret_is_ever_logged(house: Gatehouse, every_word: None) -> None:
+async def test_no_secret_is_ever_logged(house: EnrolmentBroker, every_word: None) -> None:
     registrar = house.registrar
     with capture_logs() as logs:
         await come_and_go(house, join=registrar.invitation)
@@ -129,7 +129,7 @@ async def test_no_secret_is_ever_logged(house: Gatehouse, every_word: None) -> N
         assert secret not in told
 
 
-async def test_what_is_aimed_at_a_node_and_is_no_message_of_ours_does_nothing(house: Gatehouse) -> None:
+async def test_what_is_aimed_at_a_node_and_is_no_message_of_ours_does_nothing(house: EnrolmentBroker) -> None:
     child = Child("shop", url=house.broker.url, data=house.place / "shop", join=house.registrar.invitation)
     await child.start()
     for verb in ("ping", "superseded", "join-again", "search"):

@@ -22,7 +22,7 @@ from fleetfold_child.enrolment.renewal import CredentialRenewal
 from fleetfold_shared.backoff import HALF, Backoff
 from fleetfold_shared.messages import NodeList
 from support.broker import kill, listen
-from support.gatehouse import Gatehouse, gatehouse
+from support.enrolment_broker import EnrolmentBroker, enrolment_broker
 from support.wait import eventually
 
 LIFETIME_S = 4.0
@@ -30,16 +30,16 @@ LIFETIMES = 2
 
 
 @pytest.fixture
-async def house(nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Gatehouse]:
+async def house(nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[EnrolmentBroker]:
     monkeypatch.setattr(supervised, "BACKOFF", replace(supervised.BACKOFF, max_s=0.1))
     monkeypatch.setattr(supervised, "REFUSED_MOST_S", 0.2)
     monkeypatch.setattr(renewing, "REFUSED", Backoff.constant(0.2, HALF))
-    async with gatehouse(tmp_path, LIFETIME_S) as house:
+    async with enrolment_broker(tmp_path, LIFETIME_S) as house:
         yield house
 
 
 @contextlib.asynccontextmanager
-async def member(house: Gatehouse) -> AsyncIterator[tuple[CredentialRenewal, Bus]]:
+async def member(house: EnrolmentBroker) -> AsyncIterator[tuple[CredentialRenewal, Bus]]:
     """The node `shop`, enrolled, up, and renewing."""
     membership = house.membership()
     await membership.enrol(house.registrar.invitation)
@@ -53,7 +53,7 @@ async def member(house: Gatehouse) -> AsyncIterator[tuple[CredentialRenewal, Bus
 
 
 @pytest.mark.dear
-async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none(house: Gatehouse) -> None:
+async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none(house: EnrolmentBroker) -> None:
     heard: Counter[bytes] = Counter()
     said = 0
 
@@ -77,7 +77,7 @@ async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none
     assert "refresh" not in house.admitted  # all over the connection that stood
 
 
-async def test_a_lost_answer_does_not_end_the_family(house: Gatehouse) -> None:
+async def test_a_lost_answer_does_not_end_the_family(house: EnrolmentBroker) -> None:
     house.lost = 1
     async with member(house) as (_, shop):
         house.lost = 2
@@ -88,7 +88,7 @@ async def test_a_lost_answer_does_not_end_the_family(house: Gatehouse) -> None:
         assert shop.connection.reconnects == 0
 
 
-async def test_a_node_whose_token_ended_while_the_broker_was_away_comes_back(house: Gatehouse) -> None:
+async def test_a_node_whose_token_ended_while_the_broker_was_away_comes_back(house: EnrolmentBroker) -> None:
     membership = house.membership()
     await membership.enrol(house.registrar.invitation)
     async with await house.connect(membership) as shop:
@@ -101,7 +101,7 @@ async def test_a_node_whose_token_ended_while_the_broker_was_away_comes_back(hou
         await shop.publish("fleet.hb.shop", NodeList())
 
 
-async def test_a_revoked_node_says_so_once_and_is_let_in_when_the_operator_does(house: Gatehouse) -> None:
+async def test_a_revoked_node_says_so_once_and_is_let_in_when_the_operator_does(house: EnrolmentBroker) -> None:
     with capture_logs() as logs:
         async with member(house) as (_, shop):
             house.registrar.revoked = True
@@ -112,7 +112,7 @@ async def test_a_revoked_node_says_so_once_and_is_let_in_when_the_operator_does(
     assert [entry["event"] for entry in logs if entry["log_level"] == "error"] == ["node.refused"]
 
 
-async def test_one_that_is_to_join_can_do_nothing_else(house: Gatehouse) -> None:
+async def test_one_that_is_to_join_can_do_nothing_else(house: EnrolmentBroker) -> None:
     door = house.membership()._client
     heard = await listen(house.fleet, "fleet.>")
     async with door.enter(house.registrar.invitation) as ask:

@@ -28,6 +28,7 @@ async def fill(ledger: Ledger, start: int, count: int) -> None:
     names = [f"c{number}" for number in range(start, start + count)]
     await asyncio.gather(*(_one(ledger, name) for name in names))
     await ledger.published(*names)
+    await ledger.confirm(*names)
 
 
 async def _one(ledger: Ledger, name: str) -> None:
@@ -90,9 +91,12 @@ async def test_what_nobody_has_confirmed_is_never_forgotten(tmp_path: Path) -> N
     clock = ManualClock()
     ledger = await Ledger.open(tmp_path / "node.db", clock=clock)
     await _one(ledger, "kept")
+    await _one(ledger, "published")
+    await ledger.published("published")
     clock.advance(365 * DAY_S)
     assert await ledger.prune(DAY_S) == 0
     assert [result.id for result in await ledger.unpublished()] == ["kept"]
+    assert await ledger.unconfirmed() == ["published"]
     await ledger.close()
 
 

@@ -165,7 +165,7 @@ async def test_results_nobody_has_confirmed_are_published_after_a_restart(tmp_pa
     await ledger.close()
 
 
-async def test_prune_forgets_what_ended_long_ago_and_was_published(tmp_path: Path) -> None:
+async def test_prune_forgets_what_ended_long_ago_and_was_confirmed(tmp_path: Path) -> None:
     clock = ManualClock()
     ledger = await Ledger.open(tmp_path / "node.db", clock=clock)
     for command_id in ("old", "unpublished", "running", "young"):
@@ -176,6 +176,7 @@ async def test_prune_forgets_what_ended_long_ago_and_was_published(tmp_path: Pat
             await ledger.finish(CommandResult(id=command_id, attempt=1, epoch=0, outcome="ok"))
         if command_id in ("old", "young"):
             await ledger.published(command_id)
+    await ledger.confirm("old", "running", "young")
     assert await ledger.prune(50) == 1
     assert [await ledger.result_of(one) is None for one in ("old", "unpublished", "young")] == [True, False, False]
     assert (await ledger.admit(command("running", "order"), Plan())).decision is Decision.DUPLICATE_RUNNING

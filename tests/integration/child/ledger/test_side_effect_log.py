@@ -185,6 +185,6 @@ async def test_notes_go_with_their_command(tmp_path: Path) -> None:
     shop = Shop()
     async with executor(tmp_path, *shop.actions()) as (node, ledger):
         await node.handle(command("f", "order"))
-        await ledger.published("f")
+        await ledger.confirm("f")
         assert await ledger.prune(-60) == 1
         assert await ledger.database.execute("SELECT * FROM fleetfold_note") == []

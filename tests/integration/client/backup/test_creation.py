@@ -13,6 +13,7 @@ from fleetfold.backup import chosen_parts, list_backups
 from fleetfold.backup.catalogue import manifest_name, object_name
 from fleetfold.backup.sealing import unseal
 from fleetfold.backup.targets import DirectoryTarget
+from fleetfold_child.ledger.ledger_schema import VERSION
 from fleetfold_shared.errors import Conflict, NotFound, Unavailable
 from support.backups import PASSPHRASE, FleetData, entries, open_table
 from support.wait import eventually
@@ -32,7 +33,7 @@ async def test_a_backup_names_its_stores_with_their_rows_and_revisions(data: Fle
     ]  # fmt: skip
     assert stores["master/master.db"].rows["job"] == 1
     assert stores["master/master.db"].schema.startswith("r00")
-    assert stores["nodes/shop/node.db"].schema == "1"
+    assert stores["nodes/shop/node.db"].schema == str(VERSION)
     assert stores["nodes/shop/lance/things.lance"].rows == {"documents": 20}
 
 

@@ -76,7 +76,7 @@ async def test_two_masters_on_one_store_never_give_a_name_two_roles(tmp_path: Pa
 
 
 async def test_a_nodes_name_is_no_keys_name(doors: Doors) -> None:
-    await doors.petition("shop")
+    await doors.request_to_join("shop")
     await doors.join_requests.approve("shop")
     with pytest.raises(Conflict, match=r"name: 'shop' is a node"):
         await doors.key("shop")

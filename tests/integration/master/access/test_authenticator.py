@@ -52,7 +52,7 @@ async def test_what_is_not_yet_a_member_gets_a_narrow_door_for_two_minutes(doors
     shown = {
         "enrol": await doors.invite("shop"),
         "refresh": (await doors.member("shop")).refresh,
-        "petition": unknown("petition", "shop"),
+        "join_request": unknown("join_request", "shop"),
     }
     for grade, token in shown.items():
         grant = await _admit(doors, "shop", token)
@@ -84,7 +84,7 @@ async def test_a_spent_refresh_token_is_refused_and_ends_the_session(doors: Door
 
 async def test_a_node_without_a_token_may_wait_only_if_that_is_configured(tmp_path: Path) -> None:
     async with open_doors(tmp_path, pending=False) as doors:
-        assert await _why_not(doors, "shop", unknown("petition", "shop")) == "not_allowed"
+        assert await _why_not(doors, "shop", unknown("join_request", "shop")) == "not_allowed"
 
 
 @pytest.mark.parametrize("state", ["active", "maintenance"])
@@ -154,7 +154,7 @@ async def test_however_much_is_made_up_at_an_address_what_was_issued_opens_its_d
     member, key = await doors.member("shop"), (await doors.key()).key
     for minute in range(3):
         joining = await doors.invite(f"blog{minute}")
-        for kind in ("key", "join", "refresh", "petition") * 25:
+        for kind in ("key", "join", "refresh", "join_request") * 25:
             await _why_not(doors, "ci", unknown(kind, "shop"))
         assert await _why_not(doors, "ci", unknown("refresh", "ci")) == "limited"
         await _admit(doors, "ci", key)
@@ -163,7 +163,7 @@ async def test_however_much_is_made_up_at_an_address_what_was_issued_opens_its_d
         member = await doors.refresh("shop", member.refresh, f"attempt {minute}")
         assert (await _admit(doors, f"blog{minute}", joining)).grade == "enrol"
         await doors.enrol(f"blog{minute}", joining)
-        assert (await _admit(doors, "crm", unknown("petition", "crm"))).grade == "petition"
+        assert (await _admit(doors, "crm", unknown("join_request", "crm"))).grade == "request"
         doors.clock.advance(60)
         doors.rejections.settle()
     entries = await doors.log(what="connect", limit=1000)
@@ -241,7 +241,7 @@ async def test_it_knows_where_an_identity_came_from(doors: Doors, monkeypatch: p
 
 async def _approved(doors: Doors, name: str, state: NodeState | str) -> list[str]:
     """The access and the refresh token of a node in that state."""
-    await doors.petition(name)
+    await doors.request_to_join(name)
     await doors.join_requests.approve(name)
     tokens = await doors.member(name)
     await doors.registry.update(Update(node=name, state=state))  # type: ignore[arg-type]  # one of those it takes

@@ -18,15 +18,15 @@ from fleetfold_shared.messages import (
     Scopes,
     StepSpec,
 )
-from support.desk import Desk, open_desk
+from support.served_api import ServedApi, open_served_api
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
-    async with open_desk(tmp_path) as desk:
-        desk.people["ann"] = Principal("ann", "operator")
-        desk.people["bob"] = Principal("bob", "operator", Scopes(nodes=["shop-*"], actions=["refund"]))
-        yield desk
+async def served(tmp_path: Path) -> AsyncIterator[ServedApi]:
+    async with open_served_api(tmp_path) as served:
+        served.people["ann"] = Principal("ann", "operator")
+        served.people["bob"] = Principal("bob", "operator", Scopes(nodes=["shop-*"], actions=["refund"]))
+        yield served
 
 
 def put(name: str, node: str, action: str = "refund", *, dry_run: bool = False) -> DefinitionPut:
@@ -34,10 +34,10 @@ def put(name: str, node: str, action: str = "refund", *, dry_run: bool = False) 
     return DefinitionPut(definition=Definition(name=name, steps=steps), dry_run=dry_run)
 
 
-async def test_a_narrowed_caller_sees_and_changes_what_is_wholly_in_its_scope(desk: Desk) -> None:
+async def test_a_narrowed_caller_sees_and_changes_what_is_wholly_in_its_scope(served: ServedApi) -> None:
     for name, node in (("at_the_shop", "shop-1"), ("at_the_blog", "blog")):
-        await desk.ask("ann", "definitions.put", put(name, node))
-    listed = await desk.ask("bob", "definitions.list", DefinitionList())
+        await served.ask("ann", "definitions.put", put(name, node))
+    listed = await served.ask("bob", "definitions.list", DefinitionList())
     assert [one.name for one in listed.definitions] == ["at_the_shop"]
     for verb, ask in (
         ("definitions.get", DefinitionGet(name="at_the_blog")),
@@ -47,15 +47,15 @@ async def test_a_narrowed_caller_sees_and_changes_what_is_wholly_in_its_scope(de
         ("definitions.put", put("another", "shop-1", "cancel_order")),
     ):
         with pytest.raises(Forbidden):
-            await desk.ask("bob", verb, ask)
-    assert (await desk.ask("bob", "definitions.put", put("another", "shop-1"))).version == 1
+            await served.ask("bob", verb, ask)
+    assert (await served.ask("bob", "definitions.put", put("another", "shop-1"))).version == 1
 
 
-async def test_what_is_kept_and_removed_is_in_the_audit_log_and_what_is_checked_is_not(desk: Desk) -> None:
-    await desk.ask("ann", "definitions.put", put("pay", "blog", dry_run=True))
-    assert desk.log.entries == []
-    await desk.ask("ann", "definitions.put", put("pay", "blog"))
-    await desk.ask("ann", "definitions.remove", DefinitionRemove(name="pay"))
-    assert [(entry.what, entry.node, entry.target) for entry in desk.log.written] == [
+async def test_what_is_kept_and_removed_is_in_the_audit_log_and_what_is_checked_is_not(served: ServedApi) -> None:
+    await served.ask("ann", "definitions.put", put("pay", "blog", dry_run=True))
+    assert served.log.entries == []
+    await served.ask("ann", "definitions.put", put("pay", "blog"))
+    await served.ask("ann", "definitions.remove", DefinitionRemove(name="pay"))
+    assert [(entry.what, entry.node, entry.target) for entry in served.log.written] == [
         ("definitions.put", "blog", "pay@1"), ("definitions.remove", "", "pay"),
     ]  # fmt: skip

@@ -74,7 +74,7 @@ async def test_a_refused_name_does_not_spend_the_token(doors: Doors) -> None:
 
 
 async def test_an_inactive_node_is_told_who_keeps_it_out(doors: Doors) -> None:
-    await doors.petition("shop")
+    await doors.request_to_join("shop")
     await doors.join_requests.approve("shop")
     tokens = await doors.member("shop")
     await doors.registry.update(NodeUpdate(node="shop", state="inactive"))
@@ -88,7 +88,7 @@ async def test_an_inactive_node_is_told_who_keeps_it_out(doors: Doors) -> None:
 
 
 async def test_one_that_waits_and_gets_a_token_waits_no_longer(doors: Doors) -> None:
-    await doors.petition("shop")
+    await doors.request_to_join("shop")
     await doors.member("shop")
     assert not doors.registry.waits("shop")
 
@@ -170,7 +170,7 @@ async def test_a_body_that_is_none_is_refused_without_its_contents_in_the_log(do
     assert (entry.what, entry.outcome, entry.reason) == ("join.enrol", "refused", "invalid_input: token")
 
 
-async def test_without_pending_nodes_petitions_are_not_even_served(tmp_path: Path) -> None:
+async def test_without_pending_nodes_join_requests_are_not_even_served(tmp_path: Path) -> None:
     async with open_doors(tmp_path, pending=False) as doors:
         assert set(doors.handlers) == {"join.enrol", "join.refresh"}
 
@@ -184,5 +184,5 @@ async def test_a_stranger_does_not_use_up_what_a_member_of_that_name_may_ask(doo
     tokens = await doors.member("shop")
     for _ in range(70):
         with contextlib.suppress(FleetfoldError):
-            await doors.petition("shop", "a stranger's claim")
+            await doors.request_to_join("shop", "a stranger's claim")
     assert (await doors.refresh("shop", tokens.refresh)).node == "shop"

@@ -82,7 +82,7 @@ async def test_no_secret_is_in_the_database(tmp_path: Path) -> None:
         tokens = await doors.enrol("shop", join, "a-claim-to-keep")
         renewed = await doors.refresh("shop", tokens.refresh, "an-attempt-to-keep")
         key = (await doors.key()).key
-        await doors.petition("blog", "another-claim-to-keep")
+        await doors.request_to_join("blog", "another-claim-to-keep")
         await doors.audit.flush()
     with closing(sqlite3.connect(tmp_path / "master.db")) as database:
         dump = "\n".join(database.iterdump())

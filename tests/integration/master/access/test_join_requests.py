@@ -1,4 +1,4 @@
-"""Petitions: a node without a token waits, harms nobody meanwhile, and gets its tokens once it is approved."""
+"""Join requests: a node without a token waits, harms nobody meanwhile, and gets its tokens once it is approved."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import pytest
 from fleetfold_master.nodes.fleet_statistics import fleet_statistics
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Overloaded, Unauthenticated
-from fleetfold_shared.messages import NodeUpdate, Petition, Petitioned
+from fleetfold_shared.messages import JoinRequest, JoinRequestReply, NodeUpdate
 from support.access import Doors, description, open_doors
 
 DAY_S = 86_400
 
 
-async def _ask(doors: Doors, name: str, claim: str = "claim") -> Petitioned:
-    answer = await doors.petition(name, claim)
-    assert isinstance(answer, Petitioned)
+async def _ask(doors: Doors, name: str, claim: str = "claim") -> JoinRequestReply:
+    answer = await doors.request_to_join(name, claim)
+    assert isinstance(answer, JoinRequestReply)
     return answer
 
 
@@ -31,7 +31,7 @@ async def test_it_waits_until_it_is_approved_and_then_gets_its_tokens(doors: Doo
     tokens = (await _ask(doors, "shop")).tokens
     assert tokens is not None
     await doors.knock("shop", tokens.access)
-    assert [entry.reason for entry in await doors.log(what="join.petition")] == ["waits to be approved", "let in"]
+    assert [entry.reason for entry in await doors.log(what="join.request")] == ["waits to be approved", "let in"]
 
 
 async def test_while_it_waits_it_is_seen_but_neither_asked_nor_targeted_nor_healthy(doors: Doors) -> None:
@@ -48,8 +48,8 @@ async def test_while_it_waits_it_is_seen_but_neither_asked_nor_targeted_nor_heal
 
 
 async def test_another_claim_cannot_take_a_name_that_waits(doors: Doors) -> None:
-    outcomes = await asyncio.gather(*(doors.petition("shop", f"{i}") for i in range(4)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in outcomes) == ["Conflict"] * 3 + ["Petitioned"]
+    outcomes = await asyncio.gather(*(doors.request_to_join("shop", f"{i}") for i in range(4)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["Conflict"] * 3 + ["JoinRequestReply"]
 
 
 async def test_an_approval_for_another_fingerprint_lets_nobody_in(doors: Doors) -> None:
@@ -70,7 +70,7 @@ async def test_a_lost_answer_may_be_fetched_again_within_the_hour(doors: Doors) 
     assert again is not None
     doors.clock.advance(1)
     with pytest.raises(Unauthenticated, match="token: it has been used before"):
-        await doors.petition("shop")
+        await doors.request_to_join("shop")
     await doors.knock("shop", again.access)
 
 
@@ -90,22 +90,22 @@ async def test_a_lapsed_one_is_in_nobodys_way_before_it_is_pruned(doors: Doors) 
 
 async def test_so_many_may_wait_and_no_more(doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fleetfold_master.access.join_requests.MOST_PENDING", 3)
-    outcomes = await asyncio.gather(*(doors.petition(f"n{i}") for i in range(5)), return_exceptions=True)
-    assert sorted(type(each).__name__ for each in outcomes) == ["Overloaded"] * 2 + ["Petitioned"] * 3
+    outcomes = await asyncio.gather(*(doors.request_to_join(f"n{i}") for i in range(5)), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in outcomes) == ["Overloaded"] * 2 + ["JoinRequestReply"] * 3
     with pytest.raises(Overloaded):
-        await doors.petition("late")
+        await doors.request_to_join("late")
 
 
-async def test_a_member_cannot_be_petitioned_for(doors: Doors) -> None:
+async def test_nobody_can_request_to_join_under_the_name_of_a_member(doors: Doors) -> None:
     await doors.member("shop")
     with pytest.raises(Conflict, match="node: 'shop' is a member already"):
-        await doors.petition("shop")
+        await doors.request_to_join("shop")
     await doors.key("ci")
     with pytest.raises(Conflict, match="API key"):
-        await doors.petition("ci")
+        await doors.request_to_join("ci")
     doors.alive.add("blog")
     with pytest.raises(Conflict, match="living node"):
-        await doors.petition("blog")
+        await doors.request_to_join("blog")
 
 
 async def test_one_that_lost_its_credentials_may_ask_but_not_when_it_is_inactive(doors: Doors) -> None:
@@ -118,13 +118,13 @@ async def test_one_that_lost_its_credentials_may_ask_but_not_when_it_is_inactive
     await doors.join_requests.withdraw("shop")
     await doors.registry.update(NodeUpdate(node="shop", state="inactive"))
     with pytest.raises(Forbidden, match="inactive"):
-        await doors.petition("shop", "newer claim")
+        await doors.request_to_join("shop", "newer claim")
 
 
 async def test_a_stranger_cannot_fill_the_store(doors: Doors) -> None:
     many = {f"label-{i}": "x" * 200 for i in range(100)}
     with pytest.raises(InvalidInput, match=r"description: too long"):
-        await doors.send("petition", "shop", Petition(claim="c", description=description(**many)))
+        await doors.send("request", "shop", JoinRequest(claim="c", description=description(**many)))
 
 
 async def test_all_of_it_survives_the_masters_death(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from fleetfold_shared.messages import (
     JobList,
     JobWait,
     Join,
+    JoinRequest,
     KeyCreate,
     KeyList,
     KeyRevoke,
@@ -33,7 +34,6 @@ from fleetfold_shared.messages import (
     NodeRevoke,
     NodeStatsAsk,
     NodeUpdate,
-    Petition,
     Role,
     Rollback,
     Run,
@@ -47,22 +47,22 @@ from fleetfold_shared.messages import (
     TransactionWait,
     WhoAmI,
 )
-from support.desk import Desk, job, open_desk, transaction
+from support.served_api import ServedApi, job, open_served_api, transaction
 
 SHOPS = Scopes(nodes=["shop-*"], actions=["refund", "index"], collections=["products"])
 
 
 @pytest.fixture
-async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+async def served(tmp_path: Path) -> AsyncIterator[ServedApi]:
     """`ann` is an admin of the shops, `root` of everything; `pub` and `pub2` are publishers."""
-    async with open_desk(tmp_path) as desk:
+    async with open_served_api(tmp_path) as served:
         people: dict[str, tuple[Role, Scopes]] = {
             "ann": ("admin", SHOPS), "root": ("admin", Scopes()), "rita": ("reader", SHOPS),
             "pub": ("publisher", Scopes()), "pub2": ("publisher", Scopes(nodes=["shop-1"])),
             "blog": ("child", Scopes()),
         }  # fmt: skip
-        desk.people.update({name: Principal(name, role, scopes) for name, (role, scopes) in people.items()})
-        yield desk
+        served.people.update({name: Principal(name, role, scopes) for name, (role, scopes) in people.items()})
+        yield served
 
 
 def step(node: str = "shop-1", action: str = "refund", **more: Any) -> StepSpec:
@@ -124,23 +124,23 @@ OUTSIDE: list[tuple[str, Message, str]] = [
 
 @pytest.mark.parametrize(("verb", "ask", "field"), OUTSIDE, ids=lambda value: value if isinstance(value, str) else "")
 async def test_what_is_named_outside_of_the_scope_is_refused_by_its_field(
-    desk: Desk, verb: str, ask: Message, field: str
+    served: ServedApi, verb: str, ask: Message, field: str
 ) -> None:
-    before = desk.registry.all()
+    before = served.registry.all()
     with pytest.raises(Forbidden) as refused:
-        await desk.ask("ann", verb, ask)
+        await served.ask("ann", verb, ask)
     assert refused.value.field == (field or None)
-    assert (desk.registry.all(), desk.jobs.all, desk.transactions.all, desk.dropped) == (before, {}, {}, [])
-    assert desk.federation.asked == desk.gatherer.asked == []
+    assert (served.registry.all(), served.jobs.all, served.transactions.all, served.dropped) == (before, {}, {}, [])
+    assert served.federation.asked == served.gatherer.asked == []
 
 
-async def test_a_collection_that_is_filled_in_later_is_outside_however_its_place_is_spelt(desk: Desk) -> None:
-    desk.people["eve"] = Principal("eve", "publisher", Scopes(collections=["*products*"]))
+async def test_a_collection_that_is_filled_in_later_is_outside_however_its_place_is_spelt(served: ServedApi) -> None:
+    served.people["eve"] = Principal("eve", "publisher", Scopes(collections=["*products*"]))
     for value in ("{{steps.a.products}}", "products-{{steps.a.rest}}", ["products"], None):
         ask = Transact(id="t1", steps=[step(action="index", params=index(value))])
         with pytest.raises(Forbidden, match="outright"):
-            await desk.ask("eve", "transactions.run", ask)
-    await desk.ask(
+            await served.ask("eve", "transactions.run", ask)
+    await served.ask(
         "eve", "transactions.run", Transact(id="t1", steps=[step(action="index", params=index("products-2"))])
     )
 
@@ -165,60 +165,60 @@ INSIDE: list[tuple[str, Message]] = [
 
 
 @pytest.mark.parametrize(("verb", "ask"), INSIDE, ids=lambda value: value if isinstance(value, str) else "")
-async def test_what_is_inside_is_done(desk: Desk, verb: str, ask: Message) -> None:
-    await desk.ask("ann", verb, ask)
+async def test_what_is_inside_is_done(served: ServedApi, verb: str, ask: Message) -> None:
+    await served.ask("ann", verb, ask)
 
 
-async def test_all_means_what_is_in_the_scope(desk: Desk) -> None:
-    listed = await desk.ask("rita", "nodes.list", NodeList())
+async def test_all_means_what_is_in_the_scope(served: ServedApi) -> None:
+    listed = await served.ask("rita", "nodes.list", NodeList())
     assert [node.name for node in listed.nodes] == ["shop-1", "shop-2"]
-    stats = await desk.ask("rita", "nodes.stats", NodeStatsAsk())
+    stats = await served.ask("rita", "nodes.stats", NodeStatsAsk())
     assert (stats.total, stats.by_state) == (2, {"active": 2})
-    pinged = await desk.ask("rita", "nodes.ping", NodePing())
-    assert desk.gatherer.asked == [["shop-1", "shop-2"]]
+    pinged = await served.ask("rita", "nodes.ping", NodePing())
+    assert served.gatherer.asked == [["shop-1", "shop-2"]]
     assert list(pinged.ms) == ["shop-1", "shop-2"]
-    run = await desk.ask("ann", "actions.run", Run(id="j1", action="refund", all=True))
+    run = await served.ask("ann", "actions.run", Run(id="j1", action="refund", all=True))
     assert [part.node for part in run.nodes] == ["shop-1", "shop-2"]
 
 
-async def test_a_search_of_everything_is_one_of_the_scope(desk: Desk) -> None:
-    await desk.ask("rita", "search.query", Search(query="chair"))
-    await desk.ask("root", "search.query", Search(query="chair"))
-    narrowed, whole = desk.federation.asked
+async def test_a_search_of_everything_is_one_of_the_scope(served: ServedApi) -> None:
+    await served.ask("rita", "search.query", Search(query="chair"))
+    await served.ask("root", "search.query", Search(query="chair"))
+    narrowed, whole = served.federation.asked
     assert (narrowed.among, narrowed.collections) == (["shop-1", "shop-2"], ["products"])
     assert (whole.nodes, whole.collections) == ([], [])
 
 
 @pytest.mark.parametrize("scopes", [Scopes(nodes=["nothing-*"]), Scopes(nodes=["blog"], collections=["products"])])
-async def test_a_scope_that_leaves_nothing_finds_nothing_and_not_everything(desk: Desk, scopes: Scopes) -> None:
-    desk.people["eve"] = Principal("eve", "operator", scopes)
-    found = await desk.ask("eve", "search.query", Search(query="chair"))
-    assert (found.hits, found.nodes, desk.federation.asked) == ([], [], [])
+async def test_a_scope_that_leaves_nothing_finds_nothing_and_not_everything(served: ServedApi, scopes: Scopes) -> None:
+    served.people["eve"] = Principal("eve", "operator", scopes)
+    found = await served.ask("eve", "search.query", Search(query="chair"))
+    assert (found.hits, found.nodes, served.federation.asked) == ([], [], [])
 
 
-async def test_a_ping_and_a_run_of_an_empty_scope_reach_nobody(desk: Desk) -> None:
-    desk.people["eve"] = Principal("eve", "operator", Scopes(nodes=["nothing-*"]))
-    assert (await desk.ask("eve", "nodes.ping", NodePing())).ms == {}
+async def test_a_ping_and_a_run_of_an_empty_scope_reach_nobody(served: ServedApi) -> None:
+    served.people["eve"] = Principal("eve", "operator", Scopes(nodes=["nothing-*"]))
+    assert (await served.ask("eve", "nodes.ping", NodePing())).ms == {}
     with pytest.raises(NotFound):
-        await desk.ask("eve", "actions.run", Run(id="j1", action="refund", all=True))
-    assert desk.jobs.all == {}
+        await served.ask("eve", "actions.run", Run(id="j1", action="refund", all=True))
+    assert served.jobs.all == {}
 
 
-async def test_an_error_names_no_node_outside_of_the_scope(desk: Desk) -> None:
+async def test_an_error_names_no_node_outside_of_the_scope(served: ServedApi) -> None:
     for verb, ask in (("nodes.get", NodeGet(node="shop-9")), ("search.query", Search(query="a", nodes=["shop-9"]))):
         with pytest.raises(NotFound, match=r"there are: shop-1, shop-2$"):
-            await desk.ask("rita", verb, ask)
+            await served.ask("rita", verb, ask)
 
 
 JOBS = [("j-mine", "pub", ("shop-1",)), ("j-both", "root", ("shop-1", "blog")), ("j-shop", "root", ("shop-2",))]
 
 
 @pytest.fixture
-def history(desk: Desk) -> None:
+def history(served: ServedApi) -> None:
     """A job and a transaction each: of a publisher, and of others."""
     for key, caller, nodes in JOBS:
-        desk.jobs.all[key] = job(key, caller, *nodes)
-        desk.transactions.all[key] = transaction(key, caller, *nodes)
+        served.jobs.all[key] = job(key, caller, *nodes)
+        served.transactions.all[key] = transaction(key, caller, *nodes)
 
 
 @pytest.mark.usefixtures("history")
@@ -229,10 +229,10 @@ def history(desk: Desk) -> None:
     ],
 )  # fmt: skip
 async def test_jobs_and_transactions_are_seen_when_all_their_nodes_are_and_by_publishers_when_they_are_their_own(
-    desk: Desk, who: str, sees: list[str]
+    served: ServedApi, who: str, sees: list[str]
 ) -> None:
-    jobs = await desk.ask(who, "jobs.list", JobList())
-    views = await desk.ask(who, "transactions.list", TransactionList())
+    jobs = await served.ask(who, "jobs.list", JobList())
+    views = await served.ask(who, "transactions.list", TransactionList())
     assert [one.id for one in jobs.jobs] == [one.id for one in views.transactions] == sees
     asks = [
         ("jobs.get", JobGet),
@@ -243,65 +243,65 @@ async def test_jobs_and_transactions_are_seen_when_all_their_nodes_are_and_by_pu
     for verb, ask in asks:
         for key, _, _ in JOBS:
             if key in sees:
-                assert (await desk.ask(who, verb, ask(id=key))).id == key
+                assert (await served.ask(who, verb, ask(id=key))).id == key
             else:
                 with pytest.raises(Forbidden, match=key):
-                    await desk.ask(who, verb, ask(id=key))
+                    await served.ask(who, verb, ask(id=key))
 
 
 @pytest.mark.usefixtures("history")
-async def test_a_narrowed_list_is_as_long_as_was_asked_for(desk: Desk) -> None:
-    listed = await desk.ask("rita", "jobs.list", JobList(limit=2))
+async def test_a_narrowed_list_is_as_long_as_was_asked_for(served: ServedApi) -> None:
+    listed = await served.ask("rita", "jobs.list", JobList(limit=2))
     assert [one.id for one in listed.jobs] == ["j-mine", "j-shop"]
 
 
-async def test_a_child_may_see_itself_and_join_as_itself(desk: Desk) -> None:
-    assert (await desk.ask("blog", "nodes.get", NodeGet(node="blog"))).name == "blog"
+async def test_a_child_may_see_itself_and_join_as_itself(served: ServedApi) -> None:
+    assert (await served.ask("blog", "nodes.get", NodeGet(node="blog"))).name == "blog"
     with pytest.raises(Forbidden, match="shop-1"):
-        await desk.ask("blog", "nodes.get", NodeGet(node="shop-1"))
-    await desk.ask("blog", "nodes.join", Join(description=NodeDescription(incarnation="i2", version="1.0")))
-    assert desk.fleet.joined == ["blog"]
+        await served.ask("blog", "nodes.get", NodeGet(node="shop-1"))
+    await served.ask("blog", "nodes.join", Join(description=NodeDescription(incarnation="i2", version="1.0")))
+    assert served.fleet.joined == ["blog"]
 
 
-async def test_everybody_is_told_who_he_is(desk: Desk) -> None:
-    identity = await desk.ask("rita", "access.whoami", WhoAmI())
+async def test_everybody_is_told_who_he_is(served: ServedApi) -> None:
+    identity = await served.ask("rita", "access.whoami", WhoAmI())
     assert (identity.name, identity.role, identity.scopes) == ("rita", "reader", SHOPS)
 
 
-async def test_an_admin_with_scopes_has_nothing_to_do_with_wider_keys(desk: Desk) -> None:
-    wide = await desk.ask("root", "keys.create", KeyCreate(name="wide", role="operator"))
-    own = await desk.ask("ann", "keys.create", KeyCreate(name="own", scopes=SHOPS))
-    assert [key.name for key in (await desk.ask("ann", "keys.list", KeyList())).keys] == ["own"]
+async def test_an_admin_with_scopes_has_nothing_to_do_with_wider_keys(served: ServedApi) -> None:
+    wide = await served.ask("root", "keys.create", KeyCreate(name="wide", role="operator"))
+    own = await served.ask("ann", "keys.create", KeyCreate(name="own", scopes=SHOPS))
+    assert [key.name for key in (await served.ask("ann", "keys.list", KeyList())).keys] == ["own"]
     for key in ("wide", wide.info.id):
         for verb, ask in (("keys.rotate", KeyRotate(key=key)), ("keys.revoke", KeyRevoke(key=key))):
             with pytest.raises(Forbidden, match="key"):
-                await desk.ask("ann", verb, ask)
-    assert (await desk.ask("ann", "keys.rotate", KeyRotate(key="own"))).info.name == "own"
+                await served.ask("ann", verb, ask)
+    assert (await served.ask("ann", "keys.rotate", KeyRotate(key="own"))).info.name == "own"
     assert own.info.scopes == SHOPS
-    assert len((await desk.ask("root", "keys.list", KeyList())).keys) == 2
+    assert len((await served.ask("root", "keys.list", KeyList())).keys) == 2
 
 
-async def test_of_an_entry_about_several_nodes_a_caller_reads_those_in_its_scope(desk: Desk) -> None:
-    desk.audit.note("root", "actions.run", "ok", node="blog,shop-1,shop-2")
-    await desk.audit.flush()
-    listed = await desk.ask("ann", "audit.list", AuditList(node="shop-1"))
+async def test_of_an_entry_about_several_nodes_a_caller_reads_those_in_its_scope(served: ServedApi) -> None:
+    served.audit.note("root", "actions.run", "ok", node="blog,shop-1,shop-2")
+    await served.audit.flush()
+    listed = await served.ask("ann", "audit.list", AuditList(node="shop-1"))
     assert [entry.node for entry in listed.entries] == ["shop-1,shop-2"]
 
 
-async def test_a_pending_node_outside_of_the_scope_is_not_for_it_to_approve(desk: Desk) -> None:
-    ask = Petition(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
+async def test_a_pending_node_outside_of_the_scope_is_not_for_it_to_approve(served: ServedApi) -> None:
+    ask = JoinRequest(claim="c" * 43, description=NodeDescription(incarnation="i1", version="1.0"))
     for name in ("crm", "shop-7"):
-        await desk.rooms.join_requests.ask(name, ask)
+        await served.rooms.join_requests.ask(name, ask)
     with pytest.raises(Forbidden):
-        await desk.ask("ann", "nodes.approve", NodeApprove(node="crm"))
-    assert (await desk.ask("ann", "nodes.approve", NodeApprove(node="shop-7"))).state == "active"
-    assert [node.name for node in desk.registry.all()] == ["blog", "shop-1", "shop-2", "shop-7"]
+        await served.ask("ann", "nodes.approve", NodeApprove(node="crm"))
+    assert (await served.ask("ann", "nodes.approve", NodeApprove(node="shop-7"))).state == "active"
+    assert [node.name for node in served.registry.all()] == ["blog", "shop-1", "shop-2", "shop-7"]
 
 
-async def test_the_last_admin_may_not_lock_everybody_out(desk: Desk) -> None:
-    mine = await desk.ask("root", "keys.create", KeyCreate(name="root", role="admin"))
+async def test_the_last_admin_may_not_lock_everybody_out(served: ServedApi) -> None:
+    mine = await served.ask("root", "keys.create", KeyCreate(name="root", role="admin"))
     for key in ("root", mine.info.id):
         with pytest.raises(Conflict, match="last admin key"):
-            await desk.ask("root", "keys.revoke", KeyRevoke(key=key))
-    await desk.ask("root", "keys.create", KeyCreate(name="other", role="admin"))
-    await desk.ask("root", "keys.revoke", KeyRevoke(key="root"))
+            await served.ask("root", "keys.revoke", KeyRevoke(key=key))
+    await served.ask("root", "keys.create", KeyCreate(name="other", role="admin"))
+    await served.ask("root", "keys.revoke", KeyRevoke(key="root"))

@@ -13,10 +13,10 @@ import pytest
 from fleetfold_master.cluster import Takeover
 from fleetfold_master.cluster.master_rows import TakenOver
 from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
-from fleetfold_master.jobs import Jobs
+from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
-from fleetfold_master.transactions import Transactions
+from fleetfold_master.transactions import TransactionOptions, Transactions
 from fleetfold_master.transactions.validation import validate
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import FleetfoldError
@@ -38,8 +38,10 @@ class Life:
         self.store, self.outbox = store, outbox
         self.membership = Membership(store, clock, seat)
         self.takeover = Takeover(store, clock, self.membership, self.resume)
-        self.jobs = Jobs(store, outbox, clock, Doctor(), owner=self.membership.id)
-        self.transactions = Transactions(store, outbox, clock, Doctor(), NODES.get, owner=self.membership.id)
+        self.jobs = Jobs(store, outbox, clock, Doctor(), JobOptions(owner=self.membership.id))
+        self.transactions = Transactions(
+            store, outbox, clock, Doctor(), NODES.get, TransactionOptions(owner=self.membership.id)
+        )
 
     async def begin(self) -> None:
         await self.membership.join()

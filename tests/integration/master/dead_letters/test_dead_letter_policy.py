@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from fleetfold_broker.identity.seal_check import NOT_SEALED
 from fleetfold_master.dead_letters import DeadLetters, undelivered
-from fleetfold_master.jobs import Jobs
+from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import ManualClock
@@ -42,7 +42,9 @@ class Room:
     def __init__(self, store: Store) -> None:
         self.store, self.clock, self.outbox, self.doctor = store, ManualClock(), Outbox(), Doctor()
         self.dead_letters = DeadLetters(store, self.clock, "master-1")
-        self.jobs = Jobs(store, self.outbox, self.clock, self.doctor, dead_letters_for=self.dead_letters.of_task)
+        self.jobs = Jobs(
+            store, self.outbox, self.clock, self.doctor, JobOptions(dead_letters_for=self.dead_letters.of_task)
+        )
         nodes = registry(("shop", "active"), ("blog", "active"))
         self.transactions = Transactions(store, self.outbox, self.clock, self.doctor, nodes.get)
 

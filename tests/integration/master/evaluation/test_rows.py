@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold_master.evaluation import Judgements, SearchStatistics
-from fleetfold_master.evaluation.evaluation import Asked, Evaluation
+from fleetfold_master.evaluation.evaluation import Evaluation, ReportScope
 from fleetfold_master.evaluation.evaluation_rows import read_clicks, read_counts
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
@@ -58,7 +58,7 @@ async def test_one_report_is_made_at_a_time(store: Store) -> None:
     async def search(ask: Search) -> Searched:
         raise AssertionError(ask)
 
-    measuring, asked = Evaluation(store, search, ManualClock()), Asked({}, [], 10, 30, 1.0, whole=True)
+    measuring, asked = Evaluation(store, search, ManualClock()), ReportScope({}, [], 10, 30, 1.0, whole=True)
     async with measuring._busy:
         with pytest.raises(Overloaded):
             await measuring.report(asked)

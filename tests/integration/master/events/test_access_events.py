@@ -28,7 +28,7 @@ from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig, SearchConfig
 from fleetfold_shared.credentials import Credential
-from fleetfold_shared.messages import KeyCreate, KeyRotate, NodeDescription, Petition
+from fleetfold_shared.messages import JoinRequest, KeyCreate, KeyRotate, NodeDescription
 
 
 class Room:
@@ -89,7 +89,7 @@ async def test_a_join_request_is_announced_when_it_is_made_approved_and_withdraw
     description = NodeDescription(incarnation="i1", version="1.0")
     for name in ("shop", "blog"):
         for _ in range(2):  # it asks again and again
-            await room.access.join_requests.ask(name, Petition(claim="c" * 32, description=description))
+            await room.access.join_requests.ask(name, JoinRequest(claim="c" * 32, description=description))
     assert room.published == [JoinRequestsChanged("shop"), JoinRequestsChanged("blog")]
     await room.access.join_requests.approve("shop")
     assert room.published[2:] == [NodeChanged("shop"), JoinRequestsChanged("shop")]

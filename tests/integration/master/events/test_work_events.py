@@ -20,9 +20,9 @@ from fleetfold_master.events import (
     TransactionParked,
     TransactionResumed,
 )
-from fleetfold_master.jobs import Jobs
+from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
-from fleetfold_master.transactions import Transactions
+from fleetfold_master.transactions import TransactionOptions, Transactions
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Overloaded
 from fleetfold_shared.messages import Command, CommandResult, Outcome, Rollback, Run, StepSpec, Transact
@@ -41,12 +41,12 @@ class Room:
         self.published = list[Event]()
         self.dead_letters = DeadLetters(store, self.clock, "master-1", self.published.append)
         self.jobs = Jobs(
-            store, self.outbox, self.clock, self.doctor, dead_letters_for=self.dead_letters.of_task,
-            publish=self.published.append,
+            store, self.outbox, self.clock, self.doctor,
+            JobOptions(dead_letters_for=self.dead_letters.of_task, publish=self.published.append),
         )  # fmt: skip
         nodes = registry(("shop", "active"), ("crm", "active"))
         self.transactions = Transactions(
-            store, self.outbox, self.clock, self.doctor, nodes.get, publish=self.published.append
+            store, self.outbox, self.clock, self.doctor, nodes.get, TransactionOptions(publish=self.published.append)
         )
 
     def sent(self) -> list[Command]:

@@ -12,17 +12,17 @@ import pytest
 from fleetfold_master.jobs import jobs as jobs_module
 from fleetfold_shared.errors import Conflict, NotFound, Unavailable
 from fleetfold_shared.messages import Job, Run
-from support.jobroom import JobRoom, open_room, outcomes
+from support.job_bench import JobBench, open_room, outcomes
 from support.wait import eventually
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[JobRoom]:
+async def room(tmp_path: Path) -> AsyncIterator[JobBench]:
     async with open_room(f"sqlite:///{tmp_path}/master.db") as room:
         yield room
 
 
-async def _ended(room: JobRoom, key: str = "r") -> Job:
+async def _ended(room: JobBench, key: str = "r") -> Job:
     async def has_ended() -> bool:
         return (await room.jobs.get(key)).state != "running"
 
@@ -30,7 +30,7 @@ async def _ended(room: JobRoom, key: str = "r") -> Job:
     return await room.jobs.get(key)
 
 
-async def test_what_has_not_begun_is_rejected_at_once_and_what_runs_is_asked_to_stop(room: JobRoom) -> None:
+async def test_what_has_not_begun_is_rejected_at_once_and_what_runs_is_asked_to_stop(room: JobBench) -> None:
     await room.jobs.start(Run(id="r", action="x", sequential=True), ["a", "b", "c"], "ann")
     [first] = room.outbox.take()
     job = await room.jobs.cancel("r", "bob")
@@ -48,7 +48,7 @@ async def test_what_has_not_begun_is_rejected_at_once_and_what_runs_is_asked_to_
         await room.jobs.cancel("z", "bob")
 
 
-async def test_what_was_not_delivered_is_taken_out_of_the_queue(room: JobRoom) -> None:
+async def test_what_was_not_delivered_is_taken_out_of_the_queue(room: JobBench) -> None:
     room.doctor.ill = {"a"}
     await room.jobs.start(Run(id="r", action="x"), ["a", "b"], "ann")
     room.nodes.queued = {"j.r.a"}
@@ -62,7 +62,7 @@ async def test_what_was_not_delivered_is_taken_out_of_the_queue(room: JobRoom) -
     assert ("b", {"j.r.b"}, False) in room.nodes.cancellations
 
 
-async def test_many_cancelled_jobs_read_a_nodes_queue_together(room: JobRoom) -> None:
+async def test_many_cancelled_jobs_read_a_nodes_queue_together(room: JobBench) -> None:
     room.doctor.ill = {"a"}
     ids = [f"r{number}" for number in range(300)]
     for key in ids:
@@ -74,7 +74,7 @@ async def test_many_cancelled_jobs_read_a_nodes_queue_together(room: JobRoom) ->
     assert len(room.nodes.cancellations) < 30
 
 
-async def test_a_job_whose_nodes_were_all_ok_is_ok(room: JobRoom) -> None:
+async def test_a_job_whose_nodes_were_all_ok_is_ok(room: JobBench) -> None:
     await room.jobs.start(Run(id="r", action="x"), ["a"], "ann")
     await room.jobs.cancel("r", "bob")
     await room.reply(*room.outbox.take())
@@ -82,7 +82,7 @@ async def test_a_job_whose_nodes_were_all_ok_is_ok(room: JobRoom) -> None:
     assert (job.state, job.cancelled_by) == ("ok", "bob")
 
 
-async def test_a_node_is_asked_again_ever_more_rarely_until_it_has_answered_and_after_a_restart(room: JobRoom) -> None:
+async def test_a_node_is_asked_again_ever_more_rarely_until_it_has_answered_and_after_a_restart(room: JobBench) -> None:
     await room.jobs.start(Run(id="r", action="x", timeout_s=1000.0), ["a"], "ann")
     [sent] = room.outbox.take()
     await room.jobs.cancel("r", "bob")
@@ -112,7 +112,7 @@ async def test_a_node_is_asked_again_ever_more_rarely_until_it_has_answered_and_
 
 @pytest.mark.parametrize(("verdict", "ends"), [("never", True), ("ended", False), ("stopping", False)])
 async def test_what_never_will_begin_has_ended_and_the_others_say_so_themselves(
-    room: JobRoom, verdict: str, ends: bool
+    room: JobBench, verdict: str, ends: bool
 ) -> None:
     room.nodes.verdicts = {"j.r.a": verdict}  # type: ignore[dict-item]
     await room.jobs.start(Run(id="r", action="x"), ["a"], "ann")
@@ -126,7 +126,7 @@ async def test_what_never_will_begin_has_ended_and_the_others_say_so_themselves(
     assert (job.state, outcomes(job)) == ("cancelled", ["failed"]), "the node's own word counts"
 
 
-async def test_one_that_is_stopping_is_asked_again_for_its_node_may_die_over_it(room: JobRoom) -> None:
+async def test_one_that_is_stopping_is_asked_again_for_its_node_may_die_over_it(room: JobBench) -> None:
     room.nodes.verdicts = {"j.r.a": "stopping"}
     await room.jobs.start(Run(id="r", action="x", timeout_s=1000.0), ["a"], "ann")
     await room.jobs.cancel("r", "bob")
@@ -138,7 +138,7 @@ async def test_one_that_is_stopping_is_asked_again_for_its_node_may_die_over_it(
 
 
 @pytest.mark.parametrize("ill", [True, False])
-async def test_a_cancelled_job_that_nobody_answers_ends_when_nothing_of_it_is_queued(room: JobRoom, ill: bool) -> None:
+async def test_a_cancelled_job_that_nobody_answers_ends_when_nothing_of_it_is_queued(room: JobBench, ill: bool) -> None:
     room.doctor.ill = {"a"} if ill else set()
     await room.jobs.start(Run(id="r", action="x", timeout_s=10.0), ["a"], "ann")
     room.nodes.broken = True
@@ -162,7 +162,7 @@ async def test_a_cancelled_job_that_nobody_answers_ends_when_nothing_of_it_is_qu
     assert len(room.nodes.asked) == asked, "it is forgotten"
 
 
-async def test_a_job_is_cancelled_in_its_pause_and_in_the_line_for_a_slot(room: JobRoom) -> None:
+async def test_a_job_is_cancelled_in_its_pause_and_in_the_line_for_a_slot(room: JobBench) -> None:
     room.slots = {"y": 1}
     await room.jobs.start(Run(id="r", action="x", batch="1", pause_s=60.0), ["a", "b"], "ann")
     await room.reply(*room.outbox.take())
@@ -177,7 +177,7 @@ async def test_a_job_is_cancelled_in_its_pause_and_in_the_line_for_a_slot(room: 
     assert room.sent() == []
 
 
-async def test_one_over_its_time_is_asked_to_stop_if_its_node_is_there(room: JobRoom) -> None:
+async def test_one_over_its_time_is_asked_to_stop_if_its_node_is_there(room: JobBench) -> None:
     room.doctor.ill = {"b"}
     await room.jobs.start(Run(id="r", action="x", timeout_s=10.0), ["a", "b"], "ann")
     await room.pass_time(10)
@@ -189,7 +189,7 @@ async def test_one_over_its_time_is_asked_to_stop_if_its_node_is_there(room: Job
 
 
 async def test_a_cancel_that_could_not_be_written_has_not_happened(
-    room: JobRoom, monkeypatch: pytest.MonkeyPatch
+    room: JobBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await room.jobs.start(Run(id="r", action="x", sequential=True), ["a", "b"], "ann")
 
@@ -205,7 +205,7 @@ async def test_a_cancel_that_could_not_be_written_has_not_happened(
     assert (await room.jobs.get("r")).cancelled_by is None
 
 
-async def test_who_follows_is_told_of_each_change_and_of_the_end(room: JobRoom) -> None:
+async def test_who_follows_is_told_of_each_change_and_of_the_end(room: JobBench) -> None:
     await room.jobs.start(Run(id="r", action="x", sequential=True), ["a", "b"], "ann")
     seen: list[tuple[str, list[str | None]]] = []
     async with aclosing(room.jobs.changes("r", 30.0)) as changes:
@@ -218,14 +218,14 @@ async def test_who_follows_is_told_of_each_change_and_of_the_end(room: JobRoom) 
         assert [job async for job in room.jobs.changes("z", 1.0)]
 
 
-async def test_who_follows_is_let_go_when_time_is_over(room: JobRoom) -> None:
+async def test_who_follows_is_let_go_when_time_is_over(room: JobBench) -> None:
     await room.jobs.start(Run(id="r", action="x"), ["a"], "ann")
     assert [job.state async for job in room.jobs.changes("r", 0.01)] == ["running"]
     assert room.jobs._engine.running["r"].watchers == ()
 
 
 async def test_jobs_that_only_wait_for_a_node_cost_a_sweep_nothing(
-    room: JobRoom, monkeypatch: pytest.MonkeyPatch
+    room: JobBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     room.doctor.ill = {"dead"}
     ids = [f"r{number}" for number in range(3000)]
@@ -255,7 +255,7 @@ async def test_jobs_that_only_wait_for_a_node_cost_a_sweep_nothing(
     assert len(set(looked_after)) == 3000
 
 
-async def test_what_the_broker_has_not_stored_is_sent_as_soon_as_the_node_is_back(room: JobRoom) -> None:
+async def test_what_the_broker_has_not_stored_is_sent_as_soon_as_the_node_is_back(room: JobBench) -> None:
     room.doctor.ill, room.outbox.failing = {"dead"}, {"dead": Unavailable("the broker is away")}
     await room.jobs.start(Run(id="r", action="x", timeout_s=1000.0), ["dead"], "ann")
     for _ in range(3):

@@ -12,13 +12,13 @@ from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.tables import job as job_table
 from fleetfold_shared.errors import InvalidInput, Overloaded, Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport, RetryPolicy, Run
-from support.jobroom import JobRoom, open_room, outcomes
+from support.job_bench import JobBench, open_room, outcomes
 
 NODES = ["a", "b", "c", "d", "e"]
 
 
 @pytest.fixture
-async def room(tmp_path: Path) -> AsyncIterator[JobRoom]:
+async def room(tmp_path: Path) -> AsyncIterator[JobBench]:
     async with open_room(f"sqlite:///{tmp_path}/master.db") as room:
         yield room
 
@@ -27,7 +27,7 @@ def _rolling(**more: object) -> Run:
     return Run(id="r", action="x", batch="2", timeout_s=10.0, **more)  # type: ignore[arg-type]
 
 
-async def test_a_batch_begins_when_the_one_before_has_ended_and_the_pause_is_over(room: JobRoom) -> None:
+async def test_a_batch_begins_when_the_one_before_has_ended_and_the_pause_is_over(room: JobBench) -> None:
     job = await room.jobs.start(_rolling(pause_s=30.0), NODES, "ann")
     assert [each.began for each in job.nodes] == [True, True, False, False, False]
     first, second = room.outbox.take()
@@ -41,7 +41,7 @@ async def test_a_batch_begins_when_the_one_before_has_ended_and_the_pause_is_ove
     assert room.sent() == ["c", "d"]
 
 
-async def test_without_a_pause_the_next_batch_begins_with_the_answer(room: JobRoom) -> None:
+async def test_without_a_pause_the_next_batch_begins_with_the_answer(room: JobBench) -> None:
     await room.jobs.start(_rolling(), NODES, "ann")
     batches = []
     while sent := room.outbox.take():
@@ -52,7 +52,7 @@ async def test_without_a_pause_the_next_batch_begins_with_the_answer(room: JobRo
 
 
 @pytest.mark.parametrize("back_s", [0, 5000])
-async def test_a_pause_goes_on_after_a_restart_and_is_no_longer_than_it_was(room: JobRoom, back_s: float) -> None:
+async def test_a_pause_goes_on_after_a_restart_and_is_no_longer_than_it_was(room: JobBench, back_s: float) -> None:
     await room.jobs.start(_rolling(pause_s=30.0), NODES, "ann")
     await room.reply(*room.outbox.take())
     await room.pass_time(20)
@@ -70,7 +70,7 @@ async def test_a_pause_goes_on_after_a_restart_and_is_no_longer_than_it_was(room
 
 
 async def test_a_death_between_the_end_of_a_batch_and_the_next_loses_nothing(
-    room: JobRoom, monkeypatch: pytest.MonkeyPatch
+    room: JobBench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await room.jobs.start(_rolling(), NODES, "ann")
     sent = room.outbox.take()
@@ -92,7 +92,7 @@ async def test_a_death_between_the_end_of_a_batch_and_the_next_loses_nothing(
     assert room.sent() == ["c", "d"]
 
 
-async def test_too_many_failures_stop_the_rollout_and_say_so(room: JobRoom) -> None:
+async def test_too_many_failures_stop_the_rollout_and_say_so(room: JobBench) -> None:
     await room.jobs.start(_rolling(max_failures="20%"), NODES, "ann")
     one, two = room.outbox.take()
     await room.reply(one, outcome="failed")
@@ -110,7 +110,7 @@ async def test_too_many_failures_stop_the_rollout_and_say_so(room: JobRoom) -> N
         await room.die_and_return()
 
 
-async def test_a_late_answer_counts_as_what_it_is_when_that_is_decided(room: JobRoom) -> None:
+async def test_a_late_answer_counts_as_what_it_is_when_that_is_decided(room: JobBench) -> None:
     await room.jobs.start(_rolling(max_failures="0"), NODES, "ann")
     room.doctor.ill = {"b"}
     sent = room.outbox.take()
@@ -121,14 +121,14 @@ async def test_a_late_answer_counts_as_what_it_is_when_that_is_decided(room: Job
     assert room.sent()[-2:] == ["c", "d"]
 
 
-async def test_a_plan_that_makes_no_sense_begins_nothing(room: JobRoom) -> None:
+async def test_a_plan_that_makes_no_sense_begins_nothing(room: JobBench) -> None:
     with pytest.raises(InvalidInput, match="batch: "):
         await room.jobs.start(Run(id="r", action="x", batch="0"), NODES, "ann")
     assert await room.jobs.list() == []
     assert room.sent() == []
 
 
-async def test_of_an_action_with_slots_no_more_are_out_over_all_jobs(room: JobRoom) -> None:
+async def test_of_an_action_with_slots_no_more_are_out_over_all_jobs(room: JobBench) -> None:
     room.slots = {"x": 2}
     await room.jobs.start(Run(id="r1", action="x"), ["a", "b", "c"], "ann")
     await room.jobs.start(Run(id="r2", action="x"), ["a"], "bob")
@@ -147,7 +147,7 @@ async def test_of_an_action_with_slots_no_more_are_out_over_all_jobs(room: JobRo
     assert last.id == "j.r2.a"
 
 
-async def test_what_was_given_up_holds_its_slot_until_it_answers_or_its_lease_is_over(room: JobRoom) -> None:
+async def test_what_was_given_up_holds_its_slot_until_it_answers_or_its_lease_is_over(room: JobBench) -> None:
     room.slots = {"x": 1}
     for key in ("r1", "r2", "r3"):
         await room.jobs.start(Run(id=key, action="x", timeout_s=10.0), ["a"], "ann")
@@ -167,7 +167,7 @@ async def test_what_was_given_up_holds_its_slot_until_it_answers_or_its_lease_is
     assert third.id == "j.r3.a"
 
 
-async def test_a_queue_that_is_full_pushes_back_and_the_same_job_may_be_tried_again(room: JobRoom) -> None:
+async def test_a_queue_that_is_full_pushes_back_and_the_same_job_may_be_tried_again(room: JobBench) -> None:
     room.outbox.failing = {"a": Overloaded("full")}
     with pytest.raises(Overloaded, match="the queue of 'a' is full, and nothing was begun") as refused:
         await room.jobs.start(Run(id="r", action="x"), ["a"], "ann")
@@ -178,7 +178,7 @@ async def test_a_queue_that_is_full_pushes_back_and_the_same_job_may_be_tried_ag
     assert room.sent() == ["a"]
 
 
-async def test_among_several_nodes_a_full_queue_is_tried_until_the_end_and_then_named(room: JobRoom) -> None:
+async def test_among_several_nodes_a_full_queue_is_tried_until_the_end_and_then_named(room: JobBench) -> None:
     room.outbox.failing = {"a": Overloaded("full")}
     await room.jobs.start(Run(id="r", action="x", timeout_s=30.0), ["a", "b"], "ann")
     await room.reply(*room.outbox.take())
@@ -189,7 +189,7 @@ async def test_among_several_nodes_a_full_queue_is_tried_until_the_end_and_then_
     assert job.nodes[0].error == "the queue of 'a' was full all the time; it never began"
 
 
-async def test_ten_thousand_targets_are_sent_in_waves_and_not_at_all_while_the_broker_is_away(room: JobRoom) -> None:
+async def test_ten_thousand_targets_are_sent_in_waves_and_not_at_all_while_the_broker_is_away(room: JobBench) -> None:
     nodes = [f"n{number}" for number in range(10_000)]
     at_once, most = 0, 0
     send = room.outbox.send
@@ -207,7 +207,7 @@ async def test_ten_thousand_targets_are_sent_in_waves_and_not_at_all_while_the_b
     assert most <= 256
 
 
-async def test_a_broker_that_is_away_is_asked_for_one_wave_only(room: JobRoom) -> None:
+async def test_a_broker_that_is_away_is_asked_for_one_wave_only(room: JobBench) -> None:
     nodes = [f"n{number}" for number in range(1000)]
     tried = 0
 
@@ -224,7 +224,7 @@ async def test_a_broker_that_is_away_is_asked_for_one_wave_only(room: JobRoom) -
     assert sorted(room.sent()) == sorted(nodes)
 
 
-async def test_all_that_was_asked_reaches_the_node_and_outlives_the_master(room: JobRoom) -> None:
+async def test_all_that_was_asked_reaches_the_node_and_outlives_the_master(room: JobBench) -> None:
     retry = RetryPolicy(attempts=3, on=["timeout"])
     run = Run(
         id="r", action="x", params={"sku": "a"}, timeout_s=5.0, start_within_s=60.0, heartbeat_s=2.0, overall_s=100.0,
@@ -245,7 +245,7 @@ async def test_all_that_was_asked_reaches_the_node_and_outlives_the_master(room:
     assert outcomes(await room.jobs.get("r")) == ["timed_out"]
 
 
-async def test_a_job_of_an_earlier_release_goes_on(room: JobRoom) -> None:
+async def test_a_job_of_an_earlier_release_goes_on(room: JobBench) -> None:
     run = Run(id="r", action="x", params={"sku": "a"}, sequential=True, timeout_s=20.0)
     await room.jobs.start(run, ["a", "b"], "ann")
     await room.store.write(Write(update(job_table).values(spec=bindparam("spec")), [{"spec": None}]))
@@ -258,13 +258,13 @@ async def test_a_job_of_an_earlier_release_goes_on(room: JobRoom) -> None:
     assert room.sent() == ["b"]
 
 
-async def test_waiting_longer_or_confirming_makes_no_other_job_of_it(room: JobRoom) -> None:
+async def test_waiting_longer_or_confirming_makes_no_other_job_of_it(room: JobBench) -> None:
     for run in (Run(id="r", action="x"), Run(id="r", action="x", wait_ms=500, confirmed=True)):
         assert (await room.jobs.start(run, ["a"], "ann")).state == "running"
     assert room.sent() == ["a"]
 
 
-async def test_progress_is_shown_at_once_and_outlives_the_master(room: JobRoom) -> None:
+async def test_progress_is_shown_at_once_and_outlives_the_master(room: JobBench) -> None:
     await room.jobs.start(Run(id="r", action="x"), ["a", "b"], "ann")
     sent = room.outbox.take()
     half, done = Progress(done=5, total=10, note="orders"), Progress(done=10, total=10)

@@ -85,7 +85,7 @@ async def test_what_fails_is_tried_again_ever_more_rarely_and_given_up_after_abo
     await post.put("a")
     post.fails["a"] = NotDelivered("no answer")
     began, times = post.clock.wall(), []
-    while not (lost := await rows.read_given_up(post.store, 10)):
+    while not (lost := await rows.read_abandoned(post.store, 10)):
         if await post.round():
             times.append(post.clock.wall() - began)
         if left := await post.left():
@@ -103,7 +103,7 @@ async def test_what_can_never_arrive_is_given_up_at_once(post: Post, error: Exce
     await post.put("a")
     post.fails["a"] = error
     await post.round()
-    assert [one.id for one in await rows.read_given_up(post.store, 10)] == ["a"]
+    assert [one.id for one in await rows.read_abandoned(post.store, 10)] == ["a"]
 
 
 async def test_a_broker_that_is_away_is_waited_for(post: Post) -> None:
@@ -158,7 +158,7 @@ async def test_who_has_lost_its_claim_changes_nothing_any_more(post: Post) -> No
     post.hanging.set()
     await eventually(lambda: not len(post.publisher._tasks) and not len(other._tasks))
     assert held.tries == 2
-    assert [one.tries for one in await rows.read_given_up(post.store, 10)] == [2]
+    assert [one.tries for one in await rows.read_abandoned(post.store, 10)] == [2]
 
 
 async def test_a_server_that_keeps_us_waiting_holds_up_no_other(post: Post) -> None:
@@ -178,7 +178,7 @@ async def test_what_was_given_up_can_be_tried_as_often_again_or_forgotten(post: 
     assert await post.store.write(rows.dropped("b")) == 1
     assert await post.store.write(rows.again("a", post.clock.wall())) == 1
     post.fails.clear()
-    assert (await post.round(), await post.left(), await rows.read_given_up(post.store, 10)) == (1, [], [])
+    assert (await post.round(), await post.left(), await rows.read_abandoned(post.store, 10)) == (1, [], [])
     assert await post.store.write(rows.again("a", post.clock.wall())) == 0
 
 

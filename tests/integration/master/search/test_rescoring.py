@@ -14,7 +14,7 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_shared.messages import Searched
 from fleetfold_shared.text.embedding import Embedder, load_embedder
 from support.effort import effort
-from support.paging import Shelves
+from support.paging import PagedNodes
 from support.realdata import real_documents, real_queries
 from support.search import WordBag, document
 
@@ -22,9 +22,9 @@ QUERIES = effort(100)
 DOCUMENTS = effort(600)
 
 
-async def fleet(documents: list[Document], ours: Embedder, theirs: Embedder) -> Shelves:
+async def fleet(documents: list[Document], ours: Embedder, theirs: Embedder) -> PagedNodes:
     """Every second document lies on the node `other`."""
-    made = Shelves(ours)
+    made = PagedNodes(ours)
     made.embedders["other"] = theirs
     await made.put("own", "docs", documents[::2])
     await made.put("other", "docs", documents[1::2])

@@ -22,7 +22,10 @@ DROP_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname
 
 def _row(name: str, **more: object) -> dict[str, object]:
     times = ("last_seen_at", "removed_at", "assigned_at", "trouble_at", "stopped_at")
-    empty: dict[str, object] = dict.fromkeys((*times, "labels", "weight", "heartbeat_s"))
+    empty: dict[str, object] = dict.fromkeys((*times, "labels", "weight", "heartbeat_s")) | {
+        "ledger_generation": "",
+        "ledger_height": 0,
+    }
     empty |= {"assigned": "active", "assigned_by": "", "problems": "[]"}
     return {"name": name, "state": "active", "description": "{}", "title": "", "registered_at": 1.0, **empty, **more}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select, text, update
 
-from fleetfold_master.jobs import Jobs
+from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.outbox import rows
 from fleetfold_master.outbox.payloads import job_ended
 from fleetfold_master.store import Store, Write
@@ -24,15 +24,15 @@ DAY_S = 86_400
 
 
 class Room:
-    """A store with jobs and transactions in it, and its upkeep after 30 days and 10."""
+    """A store with jobs and transactions in it, and its retention after 30 days and 10."""
 
     def __init__(self, store: Store, path: Path) -> None:
         self.store, self.path = store, path
         self.clock, self.sent = ManualClock(), Outbox()
         nodes = registry(("shop", "active"))
-        self.jobs = Jobs(store, self.sent, self.clock, Doctor(), at_end=job_ended)
+        self.jobs = Jobs(store, self.sent, self.clock, Doctor(), JobOptions(at_end=job_ended))
         self.transactions = Transactions(store, self.sent, self.clock, Doctor(), nodes.get)
-        self.upkeep = Retention(store, self.clock, RetentionConfig(jobs_days=30, transactions_days=10))
+        self.retention = Retention(store, self.clock, RetentionConfig(jobs_days=30, transactions_days=10))
 
     async def job(self, key: str, callback: Callback | None = None, result: object = None, *, end: bool = True) -> None:
         await self.jobs.start(Run(id=key, action="note", nodes=["shop"], callback=callback), ["shop"], "ann")
@@ -60,7 +60,7 @@ class Room:
 
     async def pass_days(self, days: float) -> None:
         self.clock.advance(days * DAY_S)
-        await self.upkeep.prune()
+        await self.retention.prune()
 
 
 @pytest.fixture
@@ -99,9 +99,9 @@ async def test_what_has_not_ended_and_what_is_still_to_be_told_stays(room: Room)
 async def test_what_was_given_up_is_kept_as_long_as_its_job(room: Room) -> None:
     await room.job("untold", Callback(type="x"))
     [delivery] = await rows.read_due(room.store, room.clock.wall(), (), 10)
-    await room.store.write(rows.given_up(delivery, "nobody there"))
+    await room.store.write(rows.abandoned(delivery, "nobody there"))
     await room.pass_days(29)
-    assert len(await rows.read_given_up(room.store, 10)) == 1
+    assert len(await rows.read_abandoned(room.store, 10)) == 1
     await room.pass_days(2)
     assert await room.ids("job", "outbox") == [[], []]
 

@@ -22,11 +22,11 @@ from cryptography.x509 import DNSName, load_pem_x509_certificate
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
 from fleetfold_broker import server
-from fleetfold_broker.connection.tls import NotEncrypted, ServerTls, TlsFiles, client_context, explain
+from fleetfold_broker.connection.tls import ServerTls, TlsFiles, TlsNotOffered, client_context, explain
 from fleetfold_broker.server.certificates import RENEW_DAYS, ensure, make
 from fleetfold_broker.server.x509 import Authority, hosts_of, still_good
 from fleetfold_cli.commands.certs import certs
-from fleetfold_cli.parsing.common_options import Output
+from fleetfold_cli.parsing.common_options import OutputOptions
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 
@@ -118,7 +118,7 @@ def test_a_server_does_not_take_the_certificates_of_all_the_world() -> None:
 
 
 def test_an_explanation_hides_the_password_and_is_given_for_tls_alone() -> None:
-    said = explain(NotEncrypted(), URL)
+    said = explain(TlsNotOffered(), URL)
     assert said is not None
     assert said.startswith("the broker at tls://fold.example:4222 does not speak TLS")
     assert explain(ConnectionRefusedError(), URL) is None
@@ -273,7 +273,7 @@ def test_the_command_says_what_it_has_made_and_no_key(tmp_path: Path) -> None:
     assert "fold.example; until " in out.getvalue()
     out.truncate(0)
     out.seek(0)
-    certs(directory=tmp_path, client=("blog",), output=Output(json=True), terminal=terminal)
+    certs(directory=tmp_path, client=("blog",), output=OutputOptions(json=True), terminal=terminal)
     said = json.loads(out.getvalue())
     assert (said["server"], [each["names"] for each in said["clients"]]) == (None, [["blog"]])
     assert "PRIVATE" not in out.getvalue()

@@ -17,7 +17,7 @@ from fleetfold_shared.messages import CAPABILITIES, Capability, Role
 
 SUBJECTS = Subjects()
 CLIENTS: tuple[Role, ...] = ("admin", "operator", "reader", "publisher")
-GRADES: tuple[Grade, ...] = ("enrol", "refresh", "petition")
+GRADES: tuple[Grade, ...] = ("enrol", "refresh", "request")
 OWN_ACKS = "$JS.ACK.FLEET_CMD.shop.>"
 
 
@@ -43,6 +43,7 @@ def test_a_node_with_every_capability_may_do_this_and_no_more() -> None:
     assert _say(allowed) == {
         "fleet.hb.shop", "fleet.gather.*.shop", "fleet.join.shop.refresh", "fleet.api.shop.nodes.join",
         "fleet.res.shop", "fleet.prog.shop", OWN_ACKS, "fleet.evt.shop.>", "fleet.api.shop.>",
+        "fleet.api.shop.commands.confirm",
     }  # fmt: skip
     assert _hear(allowed) == {
         "_INBOX.shop.>", "fleet.ask.> shop", "fleet.call.shop.> shop", "fleet.deliver.shop shop",
@@ -62,7 +63,11 @@ def test_a_node_without_capabilities_may_be_a_member_and_no_more() -> None:
     ("capability", "say", "hear"),
     [
         ("search", set(), {"fleet.ask.> shop"}),
-        ("actions", {"fleet.res.shop", "fleet.prog.shop", OWN_ACKS}, {"fleet.deliver.shop shop", "fleet.confirm.shop"}),
+        (
+            "actions",
+            {"fleet.res.shop", "fleet.prog.shop", OWN_ACKS, "fleet.api.shop.commands.confirm"},
+            {"fleet.deliver.shop shop", "fleet.confirm.shop"},
+        ),
         ("events", {"fleet.evt.shop.>"}, {"fleet.confirm.shop.>"}),
         ("api", {"fleet.api.shop.>"}, set()),
     ],

@@ -7,15 +7,23 @@ import contextlib
 
 import pytest
 
-from fleetfold_broker.rpc.admission import OWN, AdmissionControl, Place, Turns, begin_waiting, hold, may_wait
+from fleetfold_broker.rpc.admission import (
+    OWN,
+    AdmissionControl,
+    AdmissionSlot,
+    QueuedSlots,
+    begin_waiting,
+    hold,
+    may_wait,
+)
 from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import Overloaded
 
 LIMITS = LimitsConfig(requests=20, requests_per_identity=12, waiting=30, waiting_per_identity=25)
 
 
-def _take_all(places: AdmissionControl, identity: str) -> list[Place]:
-    taken: list[Place] = []
+def _take_all(places: AdmissionControl, identity: str) -> list[AdmissionSlot]:
+    taken: list[AdmissionSlot] = []
     with contextlib.suppress(Overloaded):
         for _ in range(1000):
             taken.append(places.enter(identity))
@@ -105,7 +113,7 @@ async def test_one_that_need_not_wait_goes_on_where_it_may_not() -> None:
 
 
 async def test_masters_wait_for_their_turn_but_not_for_what_only_waits() -> None:
-    turns = Turns(1)
+    turns = QueuedSlots(1)
     first = await turns.enter()
     second = asyncio.ensure_future(turns.enter())
     await asyncio.sleep(0)

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from fleetfold_child.commands.context import Context
-from fleetfold_child.commands.progress_reports import APART_S, Reporter, Reports
+from fleetfold_child.commands.progress_reports import APART_S, ProgressPublisher, ProgressReporter
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Progress, ProgressReport
@@ -31,14 +31,14 @@ class Masters:
         self.heard.append(report)
 
 
-def context(reporter: Reporter) -> Context:
+def context(reporter: ProgressReporter) -> Context:
     reporter.begin(1)
     return Context(node="shop", command_id=reporter.command_id, reporter=reporter)
 
 
 async def test_the_latest_word_is_told_and_not_every_one() -> None:
     masters = Masters()
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     reporter = reports.of("a")
     ctx = context(reporter)
     for done in range(1000):
@@ -55,7 +55,7 @@ async def test_the_latest_word_is_told_and_not_every_one() -> None:
 
 async def test_there_are_never_more_than_four_in_a_second() -> None:
     masters, clock = Masters(), ManualClock()
-    reports = Reports(masters.hear, clock)
+    reports = ProgressPublisher(masters.hear, clock)
     contexts = [context(reports.of(name)) for name in ("a", "b")]
     for rounds in range(1, 4):
         for ctx in contexts * 50:
@@ -69,7 +69,7 @@ async def test_there_are_never_more_than_four_in_a_second() -> None:
 
 async def test_threads_may_report() -> None:
     masters = Masters()
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     reporter = reports.of("a")
     ctx = context(reporter)
     thread = threading.Thread(target=lambda: [ctx.progress(done, 50) for done in range(51)])
@@ -81,7 +81,7 @@ async def test_threads_may_report() -> None:
 
 async def test_nothing_runs_when_nobody_reports() -> None:
     masters = Masters()
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     context(reports.of("a")).progress(1)
     await eventually(lambda: len(masters.heard) == 1)
     await eventually(lambda: not reports._tasks)
@@ -91,7 +91,7 @@ async def test_nothing_runs_when_nobody_reports() -> None:
 async def test_what_cannot_be_sent_is_sent_when_the_broker_is_back() -> None:
     masters = Masters()
     masters.away = True
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     context(reports.of("a")).progress(1)
     await eventually(lambda: masters.tries >= 2)
     masters.away = False
@@ -102,7 +102,7 @@ async def test_what_cannot_be_sent_is_sent_when_the_broker_is_back() -> None:
 async def test_a_broker_that_is_away_does_not_keep_a_result() -> None:
     masters = Masters()
     masters.away = True
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     reporter = reports.of("a")
     context(reporter).progress(1)
     await reporter.close()
@@ -111,7 +111,7 @@ async def test_a_broker_that_is_away_does_not_keep_a_result() -> None:
 
 async def test_what_has_ended_says_no_more() -> None:
     masters = Masters()
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     reporter = reports.of("a")
     ctx = context(reporter)
     ctx.progress(1)
@@ -126,7 +126,7 @@ async def test_what_has_ended_says_no_more() -> None:
 
 async def test_after_the_node_has_stopped_nobody_is_told() -> None:
     masters = Masters()
-    reports = Reports(masters.hear)
+    reports = ProgressPublisher(masters.hear)
     reporter = reports.of("a")
     await reports.stop()
     context(reporter).progress(1)
@@ -143,7 +143,7 @@ def test_what_is_no_number_is_refused(done: float, total: float | None) -> None:
 
 
 def test_an_action_may_report_where_nobody_hears_it_and_a_long_note_is_cut() -> None:
-    reporter = Reporter("a", None)
+    reporter = ProgressReporter("a", None)
     Context(node="test", command_id="a", reporter=reporter).progress(1, note="x" * 600)
     assert isinstance(reporter.latest, Progress)
     assert len(reporter.latest.note) == 500

@@ -99,10 +99,10 @@ async def test_a_token_is_used_with_one_claim_and_another_token_with_another(tmp
     assert (await again.join("two")).claim != first.claim
 
 
-async def test_a_petition_is_the_same_until_it_is_approved(tmp_path: Path) -> None:
-    first = await CredentialStore.open(tmp_path, "shop").petition()
+async def test_a_join_request_is_the_same_until_it_is_approved(tmp_path: Path) -> None:
+    first = await CredentialStore.open(tmp_path, "shop").join_request()
     again = CredentialStore.open(tmp_path, "shop")
-    assert (await again.petition()).text == first.text
+    assert (await again.join_request()).text == first.text
     await again.keep(TOKENS)
     assert set(msgspec.json.decode((tmp_path / FILE).read_bytes())) == {"node", "pair"}
 

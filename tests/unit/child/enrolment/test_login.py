@@ -106,21 +106,21 @@ async def test_a_node_beside_the_fleets_own_key_is_invited_by_it(fleet: Fleet) -
 async def test_a_node_without_anything_asks_to_be_approved(fleet: Fleet) -> None:
     fleet.invitations, fleet.registrar.approved = [None, None], True
     assert await fleet.log_in() == fleet.registrar.access
-    assert fleet.registrar.asked == ["petition"]
+    assert fleet.registrar.asked == ["request"]
 
 
 async def test_a_key_that_the_first_master_leaves_here_later_is_used(fleet: Fleet) -> None:
     fleet.registrar.mishaps = [Unavailable("no master")]
     fleet.invitations = [None, None, fleet.registrar.invitation]
     assert await fleet.log_in() == fleet.registrar.access
-    assert fleet.registrar.asked == ["petition", "enrol"]
+    assert fleet.registrar.asked == ["request", "enrol"]
 
 
 async def test_a_key_that_a_master_left_just_before_it_refused_is_used(fleet: Fleet) -> None:
     fleet.registrar.mishaps = [Unauthenticated("this fleet lets nobody in without a token")]
     fleet.invitations = [None, None, fleet.registrar.invitation]
     assert await fleet.log_in() == fleet.registrar.access
-    assert fleet.registrar.asked == ["petition", "enrol"]
+    assert fleet.registrar.asked == ["request", "enrol"]
 
 
 async def test_a_refusal_stands_where_there_is_no_key(fleet: Fleet) -> None:

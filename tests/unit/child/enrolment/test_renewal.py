@@ -138,10 +138,10 @@ async def test_a_master_that_is_away_or_wants_a_pause_is_waited_for(desk: Desk) 
     assert [entry["log_level"] for entry in logs if entry["event"] == "node.awaiting_master"].count("warning") == 1
 
 
-async def test_a_petition_is_repeated_until_it_is_approved(desk: Desk) -> None:
+async def test_a_join_request_is_repeated_until_it_is_approved(desk: Desk) -> None:
     with capture_logs() as logs:
-        asking = asyncio.create_task(desk.membership.petition(DESCRIPTION, nobody_invites))
-        await pass_until(desk, lambda: desk.registrar.asked.count("petition") >= 2)
+        asking = asyncio.create_task(desk.membership.request_to_join(DESCRIPTION, nobody_invites))
+        await pass_until(desk, lambda: desk.registrar.asked.count("request") >= 2)
         assert not asking.done()
         desk.registrar.approved = True
         await pass_until(desk, asking.done)
@@ -155,7 +155,7 @@ async def test_a_petition_is_repeated_until_it_is_approved(desk: Desk) -> None:
 async def test_where_nobody_may_wait_the_node_says_how_to_be_invited(desk: Desk) -> None:
     desk.registrar.mishaps = [Unauthenticated("no")]
     with pytest.raises(Unauthenticated, match=r"`fleetfold nodes invite shop`.*--join"):
-        await desk.membership.petition(DESCRIPTION, nobody_invites)
+        await desk.membership.request_to_join(DESCRIPTION, nobody_invites)
 
 
 async def test_an_inactive_node_hears_so(desk: Desk) -> None:

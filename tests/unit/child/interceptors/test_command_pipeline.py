@@ -14,7 +14,8 @@ from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.delivery_acks import ACK_SUBJECT, DeliveryAcks
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.subjects import Subjects
-from fleetfold_child.interceptors import command_pipeline
+from fleetfold_child.interceptors import RequireLedger, command_pipeline
+from fleetfold_child.ledger.acceptance import LedgerAcceptance
 from fleetfold_child.node.health import Health
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, CommandResult, encode
@@ -40,7 +41,9 @@ class _Node:
         seals.trust(MASTER.keys("shop"))
         self.acks = DeliveryAcks(SimpleNamespace(connection=SimpleNamespace(publish=self._ack)), "shop")  # type: ignore[arg-type]
         executor, results = SimpleNamespace(handle=self._execute), SimpleNamespace(publish=self._publish)
-        self._handle = command_pipeline(seals, self.acks, results, self.health, executor)  # type: ignore[arg-type]
+        self.acceptance = LedgerAcceptance()
+        required = RequireLedger(self.health, self.acceptance)
+        self._handle = command_pipeline(seals, self.acks, results, required, executor)  # type: ignore[arg-type]
 
     async def deliver(self, body: bytes = encode(COMMAND), *, sealed: bool = True) -> None:
         headers = MASTER.sealed("shop", SUBJECT, body, {}) if sealed else {}
@@ -123,5 +126,14 @@ async def test_no_command_is_run_while_the_ledger_does_not_work(node: _Node) -> 
     assert (node.steps, node.acks.exits) == ([], {"not_ended": 1})
     node.problem = ""
     await node.health.look()
+    await node.deliver()
+    assert node.steps == ["run a", "publish", "+ACK"]
+
+
+async def test_no_command_is_run_while_the_masters_refuse_the_ledger(node: _Node) -> None:
+    node.acceptance.apply(accepted=False, reason="ledger: it is older (height 1, known 2)")
+    await node.deliver()
+    assert (node.steps, node.acks.exits, node.health._suspects) == ([], {"not_ended": 1}, set())
+    node.acceptance.apply(accepted=True, reason="")
     await node.deliver()
     assert node.steps == ["run a", "publish", "+ACK"]

@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 from fleetfold.credentials import LocalKey, read_local_key
 from fleetfold_cli.daemons.keys_and_tls import in_the_open, keep_local_key, protection
 from fleetfold_cli.daemons.serving import guarded, warn_of_the_open
-from fleetfold_cli.parsing.common_options import Access, BrokerAccess
+from fleetfold_cli.parsing.common_options import AccessOptions, BrokerAccessOptions
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.config import AccessConfig, Config, TlsConfig
 from fleetfold_shared.errors import InvalidInput
@@ -28,7 +28,7 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def over(config: Config, access: Access) -> tuple[Config, str]:
+def over(config: Config, access: AccessOptions) -> tuple[Config, str]:
     terminal = Terminal(StringIO(), StringIO(), StringIO())
     chosen = guarded(config, access, terminal)
     assert isinstance(terminal.err, StringIO)
@@ -37,16 +37,16 @@ def over(config: Config, access: Access) -> tuple[Config, str]:
 
 @pytest.mark.parametrize(
     ("config", "access"),
-    [(Config(), Access(insecure=True)), (Config(access=AccessConfig(insecure=True)), BrokerAccess())],
+    [(Config(), AccessOptions(insecure=True)), (Config(access=AccessConfig(insecure=True)), BrokerAccessOptions())],
 )
-def test_being_insecure_is_said_loudly_however_it_came_about(config: Config, access: Access) -> None:
+def test_being_insecure_is_said_loudly_however_it_came_about(config: Config, access: AccessOptions) -> None:
     chosen, said = over(config, access)
     assert chosen.access.insecure
     assert said == "fleetfold: INSECURE: no identities; whoever connects may do everything, on every node\n"
 
 
 def test_identities_are_on_unless_said_otherwise_and_nothing_is_said() -> None:
-    chosen, said = over(Config(), BrokerAccess())
+    chosen, said = over(Config(), BrokerAccessOptions())
     assert (chosen.access.insecure, chosen.tls.enabled, said) == (False, False, "")
 
 
@@ -66,9 +66,9 @@ def test_listening_to_this_machine_alone_needs_no_tls(host: str) -> None:
 
 def test_options_come_before_settings(tmp_path: Path) -> None:
     config = Config(access=AccessConfig(keys="of-the-file"))
-    assert over(config, Access())[0].access.keys == "of-the-file"
-    assert over(config, Access(keys=tmp_path))[0].access.keys == str(tmp_path)
-    assert over(config, BrokerAccess(tls=True))[0].tls.enabled
+    assert over(config, AccessOptions())[0].access.keys == "of-the-file"
+    assert over(config, AccessOptions(keys=tmp_path))[0].access.keys == str(tmp_path)
+    assert over(config, BrokerAccessOptions(tls=True))[0].tls.enabled
 
 
 def test_a_brokers_keys_are_made_once(state: Path) -> None:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_master.answering.extractive import extract
-from fleetfold_master.answering.passages import CHARS_PER_TOKEN, Reading, read_passages, tokens_of
+from fleetfold_master.answering.passages import CHARS_PER_TOKEN, ExtractedPassage, read_passages, tokens_of
 from fleetfold_master.answering.prompt import messages
-from fleetfold_master.answering.sentences import Interest, sentences
+from fleetfold_master.answering.sentences import QuestionTerms, sentences
 from fleetfold_shared.messages import Hit, Passage
 from fleetfold_shared.text.analysis import query_terms
 from fleetfold_shared.text.embedding import load_embedder
@@ -23,9 +23,9 @@ def hit(id: str, content: str, score: float = 0.5, title: str = "") -> Hit:
     return Hit("shop", "pages", id, score, {}, title, content)
 
 
-def read(*hits: Hit, budget: int = 2000, question: str = QUESTION) -> list[Reading]:
+def read(*hits: Hit, budget: int = 2000, question: str = QUESTION) -> list[ExtractedPassage]:
     idfs = dict.fromkeys(query_terms(question), 2.0)
-    return read_passages(hits, Interest(question, idfs, load_embedder()), budget)
+    return read_passages(hits, QuestionTerms(question, idfs, load_embedder()), budget)
 
 
 def test_text_is_cut_into_its_sentences() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.jobs.rollout import Begin, Pause, RolloutPlan, RolloutStanding, Stop, decide, plan_of, share_of
+from fleetfold_master.jobs.rollout import Begin, Pause, RolloutPlan, RolloutProgress, Stop, decide, plan_of, share_of
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Run
 
@@ -19,7 +19,7 @@ def _play(plan: RolloutPlan, good: tuple[bool, ...], late: int | None = None) ->
     """The sizes of the batches that began, and why no more did. Target `late` is given up, and is ok after all, when
     its batch has ended and before the next is decided.
     """
-    standing, batches, now = RolloutStanding(0, 0, 0), [], NOW
+    standing, batches, now = RolloutProgress(0, 0, 0), [], NOW
     while True:
         verdict = decide(plan, standing, now)
         if isinstance(verdict, Begin):
@@ -27,10 +27,10 @@ def _play(plan: RolloutPlan, good: tuple[bool, ...], late: int | None = None) ->
             assert begun < verdict.upto <= plan.total
             batches.append(verdict.upto - begun)
             for ended in range(begun, verdict.upto):  # while any of them runs, nothing else begins
-                running = RolloutStanding(verdict.upto, ended, standing.bad)
+                running = RolloutProgress(verdict.upto, ended, standing.bad)
                 assert decide(plan, running, now) is None or isinstance(decide(plan, running, now), Stop)
             bad = sum(not good[each] and each != late for each in range(verdict.upto))
-            standing = RolloutStanding(verdict.upto, verdict.upto, bad)
+            standing = RolloutProgress(verdict.upto, verdict.upto, bad)
         elif isinstance(verdict, Pause):
             assert verdict.until == now + plan.pause_s
             standing = standing._replace(resume_at=verdict.until)
@@ -63,7 +63,7 @@ def test_a_pause_is_never_longer_than_it_is_meant_to_be(
     batch: int, begun: int, ended: int, pause_s: float, skew_s: float
 ) -> None:
     begun, ended = min(begun, 50), min(ended, begun)
-    verdict = decide(RolloutPlan(50, batch, pause_s), RolloutStanding(begun, ended, 0, NOW + skew_s), NOW)
+    verdict = decide(RolloutPlan(50, batch, pause_s), RolloutProgress(begun, ended, 0, NOW + skew_s), NOW)
     if isinstance(verdict, Pause):
         assert verdict.until <= NOW + pause_s
 
@@ -71,9 +71,9 @@ def test_a_pause_is_never_longer_than_it_is_meant_to_be(
 def test_targets_that_could_not_begin_with_their_batch_follow_it() -> None:
     """They wait for slots."""
     plan = RolloutPlan(10, 4, 60.0)
-    assert decide(plan, RolloutStanding(5, 4, 0), NOW) == Begin(8)
-    assert decide(plan, RolloutStanding(8, 7, 0), NOW) is None
-    assert decide(plan, RolloutStanding(8, 8, 0), NOW) == Pause(NOW + 60)
+    assert decide(plan, RolloutProgress(5, 4, 0), NOW) == Begin(8)
+    assert decide(plan, RolloutProgress(8, 7, 0), NOW) is None
+    assert decide(plan, RolloutProgress(8, 8, 0), NOW) == Pause(NOW + 60)
 
 
 @pytest.mark.parametrize(

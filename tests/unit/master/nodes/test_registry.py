@@ -13,7 +13,7 @@ from fleetfold_master.nodes.fleet_statistics import fleet_statistics
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
-from fleetfold_shared.messages import CollectionInfo, Heartbeat, NodeDescription, NodeUpdate, Problem
+from fleetfold_shared.messages import CollectionInfo, Heartbeat, LedgerMark, NodeDescription, NodeUpdate, Problem
 
 VERSION = "1.4.0"
 
@@ -444,3 +444,29 @@ async def test_a_node_removed_at_another_master_is_gone_here() -> None:
     assert await room.registry.reload("shop") == ["shop"]
     assert await room.registry.reload("shop") == []
     assert not room.presence.is_up("shop")
+
+
+async def test_what_heartbeats_brought_is_written_with_whatever_is_written_next(room: Room) -> None:
+    await room.join()
+    room.registry.heard("shop", Heartbeat(seq=2, description=described(), ledger=LedgerMark("a", 9)))
+    await room.registry.update(NodeUpdate(node="shop", title="The shop"))
+    await room.registry.save()
+    assert room.rows.by_name["shop"].ledger == LedgerMark("a", 9)
+
+
+async def test_a_refused_ledger_is_an_error_until_it_is_accepted(room: Room) -> None:
+    await room.join()
+    for height in (9, 5):
+        room.registry.heard("shop", Heartbeat(seq=10 - height, description=described(), ledger=LedgerMark("a", height)))
+    assert (room.registry.get("shop").state, room.registry.acts("shop")) == ("error", False)
+    assert "older (height 5, known 9)" in room.registry.refuses_ledger("shop")
+    await room.registry.accept_ledger("shop", LedgerMark("a", 5))
+    assert (room.registry.get("shop").state, room.registry.refuses_ledger("shop")) == ("active", "")
+    assert room.rows.by_name["shop"].ledger == LedgerMark("a", 5)
+
+
+async def test_a_node_that_was_removed_is_new_when_it_joins_again(room: Room) -> None:
+    await room.registry.join("shop", described("i1"), room.probe, LedgerMark("a", 9))
+    await room.registry.remove("shop")
+    record, _ = await room.registry.join("shop", described("i2"), room.probe, LedgerMark("b", 0))
+    assert (record.state, record.ledger) == ("active", LedgerMark("b", 0))

@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from fleetfold_shared.messages import Filter, Sort
-from support.paging import Shelves
+from support.paging import PagedNodes
 from support.search import document
 
 
-async def shelves() -> Shelves:
+async def paged_nodes() -> PagedNodes:
     """Prices are numbers on one node, texts on another; one field is on one node only."""
-    fleet = Shelves()
+    fleet = PagedNodes()
     await fleet.put("shop", "docs", [document("1", "a tent", "Tent", price=9, tags=["red"], sale=True, note=None)])
     await fleet.put("blog", "docs", [document("2", "a tent", "Tent", price="9 EUR", words="many", specs={"kg": 1})])
     return fleet
 
 
 async def noted(**asked: Any) -> list[tuple[str, str]]:
-    found = await (await shelves()).search("tent", **asked)
+    found = await (await paged_nodes()).search("tent", **asked)
     return [(note.code, note.field) for note in found.notes]
 
 
@@ -69,17 +69,17 @@ async def test_what_some_collection_has_is_not_noted(asked: dict[str, Any]) -> N
 
 
 async def test_a_note_says_where_the_field_was_named() -> None:
-    found = await (await shelves()).search("tent", filter=Filter("x", "eq", 1), sort=[Sort("x")], facets=["x"])
+    found = await (await paged_nodes()).search("tent", filter=Filter("x", "eq", 1), sort=[Sort("x")], facets=["x"])
     [note] = found.notes
     assert note.text.startswith("filter, sort, facets: no document that was searched has the field 'x'")
-    mixed = await (await shelves()).search("tent", filter=Filter("price", "lt", 10))
+    mixed = await (await paged_nodes()).search("tent", filter=Filter("price", "lt", 10))
     assert "some documents have texts" in mixed.notes[0].text
-    both = await (await shelves()).search("tent", sort=[Sort("price")], facets=["price"])
+    both = await (await paged_nodes()).search("tent", sort=[Sort("price")], facets=["price"])
     assert both.notes[0].text.startswith("sort, facets: 'price' is numbers in some documents and texts in others")
 
 
 async def test_a_node_that_does_not_say_leaves_nothing_to_note() -> None:
-    fleet = await shelves()
+    fleet = await paged_nodes()
     fleet.lies["blog"] = lambda _ask, answer: {name: value for name, value in answer.items() if name != "kinds"}
     found = await fleet.search("tent", facets=["prize"])
     assert found.notes == []

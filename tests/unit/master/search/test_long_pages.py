@@ -8,14 +8,14 @@ import pytest
 
 from fleetfold_shared.messages import Searched, Sort, encode
 from fleetfold_shared.truncation import MAX_ANSWER_BYTES
-from support.paging import Shelves, placed
+from support.paging import PagedNodes, placed
 from support.search import document
 
 MANUAL = "page " * 12_000  # 60 kB
 
 
-async def shelves(per_node: int = 20) -> Shelves:
-    fleet = Shelves()
+async def paged_nodes(per_node: int = 20) -> PagedNodes:
+    fleet = PagedNodes()
     for node in ("blog", "shop"):
         for collection in ("a", "b"):
             await fleet.put(
@@ -30,7 +30,7 @@ def ids(pages: list[Searched]) -> list[tuple[str, str, str]]:
 
 
 async def test_a_long_page_has_fewer_hits_whole_and_a_cursor() -> None:
-    [page] = await (await shelves()).pages("tent rain", [100])
+    [page] = await (await paged_nodes()).pages("tent rain", [100])
     assert 1 < len(page.hits) < 100
     assert page.cursor is not None
     assert all(hit.metadata["manual"] == MANUAL and not hit.cut for hit in page.hits)
@@ -39,7 +39,7 @@ async def test_a_long_page_has_fewer_hits_whole_and_a_cursor() -> None:
 
 @pytest.mark.parametrize("limit", [7, 30, 100])
 async def test_long_pages_together_are_the_one_order_with_each_hit_once(limit: int) -> None:
-    fleet = await shelves()
+    fleet = await paged_nodes()
     by_fives = ids(await fleet.pages("tent rain", [5] * 30))
     assert len(by_fives) == len(set(by_fives)) == 80
     assert ids(await fleet.pages("tent rain", [limit] * 30)) == by_fives
@@ -47,7 +47,7 @@ async def test_long_pages_together_are_the_one_order_with_each_hit_once(limit: i
 
 async def test_a_node_that_gives_fewer_hides_nothing_that_ranks_higher_than_what_others_give() -> None:
     """One node's documents fill its message with the fifth; another's small ones rank between them."""
-    fleet = Shelves()
+    fleet = PagedNodes()
     await fleet.put("large", "docs", [document(f"{n:02}", "tent " * (30 - n), blob="x" * 150_000) for n in range(20)])
     await fleet.put("small", "docs", [document(f"{n:02}", "tent " * (30 - n) + "rain") for n in range(20)])
     whole = ids(await fleet.pages("tent", [1] * 60))
@@ -58,7 +58,7 @@ async def test_a_node_that_gives_fewer_hides_nothing_that_ranks_higher_than_what
 
 @pytest.mark.parametrize("options", [{"sort": [Sort("price")]}, {"dedup": "exact"}], ids=str)
 async def test_where_no_page_can_follow_all_are_there_and_what_is_cut_is_named(options: dict[str, Any]) -> None:
-    page = await (await shelves()).search("tent rain", limit=40, **options)
+    page = await (await paged_nodes()).search("tent rain", limit=40, **options)
     assert page.cursor is None
     assert len(page.hits) == (40 if "sort" in options else 7)
     for hit in page.hits:
@@ -68,7 +68,7 @@ async def test_where_no_page_can_follow_all_are_there_and_what_is_cut_is_named(o
 
 
 async def test_a_single_document_that_is_too_large_is_cut_and_says_so() -> None:
-    fleet = Shelves()
+    fleet = PagedNodes()
     record = document("1", "a tent", "Tent", price=9, url="https://shop.example/1", notes="word " * 400_000)
     await fleet.put("shop", "docs", [record, document("2", "a tent")])
     pages = await fleet.pages("tent", [10] * 3)
@@ -81,7 +81,7 @@ async def test_a_single_document_that_is_too_large_is_cut_and_says_so() -> None:
 
 @pytest.mark.parametrize("sort", [[], [Sort("price")]], ids=str)
 async def test_a_title_of_800_kb_takes_no_room_from_the_hits_of_others(sort: list[Sort]) -> None:
-    fleet = Shelves()
+    fleet = PagedNodes()
     for node in ("loud", "shop"):
         await fleet.put(node, "docs", [document(f"{n}", "a tent", price=n) for n in range(5)])
     fleet.lies["loud"] = lambda _ask, answer: (
@@ -94,7 +94,7 @@ async def test_a_title_of_800_kb_takes_no_room_from_the_hits_of_others(sort: lis
 
 
 async def test_a_title_that_leaves_room_enough_stays_whole() -> None:
-    fleet = Shelves()
+    fleet = PagedNodes()
     await fleet.put("shop", "docs", [document(f"{n}", "a tent", "t" * 5_000, blob="x" * 20_000) for n in range(60)])
     page = await fleet.search("tent", limit=60)
     assert 1 < len(page.hits) < 60

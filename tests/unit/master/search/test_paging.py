@@ -18,7 +18,7 @@ from fleetfold_master.search.paging import Pages
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Filter, Hit, Search, SearchAsk, Term
 from support.effort import effort
-from support.paging import Shelves, placed
+from support.paging import PagedNodes, placed
 from support.search import document
 
 Layout = dict[str, dict[str, list[Document]]]
@@ -27,12 +27,12 @@ TEXTS = ["red shoe", "red shoe", "red shoe blue hat", "blue", "wine", "red red w
 QUERIES = ["red shoe", "wine", "the of", "absent", "red blue hat wine cheese"]
 
 ids = st.lists(st.sampled_from("abcdefghij"), max_size=7, unique=True)
-shelves = ids.flatmap(
+stored_collections = ids.flatmap(
     lambda names: st.tuples(*(st.builds(document, st.just(one), st.sampled_from(TEXTS)) for one in names)).map(list)
 )
 layouts = st.dictionaries(
     st.sampled_from(["crm", "blog", "shop", "wiki"]),
-    st.dictionaries(st.sampled_from(["posts", "items"]), shelves, min_size=1),
+    st.dictionaries(st.sampled_from(["posts", "items"]), stored_collections, min_size=1),
     min_size=1,
 )
 sizes = st.lists(st.integers(1, 7), min_size=1, max_size=4).map(lambda some: cycle(some))
@@ -50,7 +50,7 @@ def test_the_pages_together_are_the_one_long_answer(
     layout: Layout, query: str, sizes: Any, threshold: float | None
 ) -> None:
     async def play() -> None:
-        fleet = await Shelves.holding(layout)
+        fleet = await PagedNodes.holding(layout)
         whole = await fleet.search(query, limit=100, threshold=threshold)
         pages = await fleet.pages(query, sizes, threshold=threshold)
         assert placed(pages) == placed([whole])
@@ -66,7 +66,7 @@ def test_documents_that_did_not_change_keep_their_place_while_others_come(
     layout: Layout, query: str, size: int, data: st.DataObject
 ) -> None:
     async def play() -> None:
-        fleet = await Shelves.holding(layout)
+        fleet = await PagedNodes.holding(layout)
         whole = placed([await fleet.search(query, limit=100)])
         pages = [await fleet.search(query, limit=size)]
         while (cursor := pages[-1].cursor) is not None:
@@ -87,7 +87,7 @@ def test_a_filters_pages_together_are_its_long_answer(layout: Layout, sizes: Any
     test = Filter(any=[Filter(field="id", op="lt", value="c"), Filter(field="id", op="gte", value="f")])
 
     async def play() -> None:
-        fleet = await Shelves.holding(layout)
+        fleet = await PagedNodes.holding(layout)
         whole = await fleet.search("red shoe", limit=100, filter=test)
         assert placed(await fleet.pages("red shoe", sizes, filter=test)) == placed([whole])
 
@@ -99,7 +99,7 @@ def twins(count: int) -> Layout:
 
 
 async def test_the_last_page_has_no_cursor_even_when_it_is_full() -> None:
-    fleet = await Shelves.holding(twins(5))
+    fleet = await PagedNodes.holding(twins(5))
     pages = await fleet.pages("red shoe", cycle([5]))
     assert [len(page.hits) for page in pages] == [5, 5]
     [only] = await fleet.pages("red shoe", [5], nodes=["shop"])
@@ -107,14 +107,14 @@ async def test_the_last_page_has_no_cursor_even_when_it_is_full() -> None:
 
 
 async def test_a_node_is_asked_for_no_more_than_the_page() -> None:
-    fleet = await Shelves.holding(twins(9))
+    fleet = await PagedNodes.holding(twins(9))
     await fleet.pages("red shoe", [2, 2])
     assert [ask.k for ask in fleet.asks] == [2, 2]
     assert [ask.after is None for ask in fleet.asks] == [True, False]
 
 
 async def test_the_order_and_the_repetition_of_names_is_not_another_question() -> None:
-    fleet = await Shelves.holding(twins(3))
+    fleet = await PagedNodes.holding(twins(3))
     first = await fleet.search("red", limit=1, nodes=["shop", "blog"])
     again = await fleet.search("red", limit=2, nodes=["blog", "shop", "blog"], cursor=first.cursor, timeout_ms=99)
     assert len(again.hits) == 2
@@ -131,7 +131,7 @@ async def test_the_order_and_the_repetition_of_names_is_not_another_question() -
     ],
 )
 async def test_a_cursor_of_another_question_is_refused(other: dict[str, Any]) -> None:
-    fleet = await Shelves.holding(twins(3))
+    fleet = await PagedNodes.holding(twins(3))
     first = await fleet.search("red shoe", limit=1)
     with pytest.raises(InvalidInput, match="cursor: it belongs to another question") as refused:
         await fleet.search(**({"query": "red shoe", "cursor": first.cursor} | other))
@@ -140,7 +140,7 @@ async def test_a_cursor_of_another_question_is_refused(other: dict[str, Any]) ->
 
 @pytest.mark.parametrize("text", ["", "1", "2lw", "x", "1====", "1é", "1\U0001f600", "1" + "A" * 999, "1 ", "\0"])
 async def test_what_is_no_cursor_is_refused(text: str) -> None:
-    fleet = await Shelves.holding(twins(1))
+    fleet = await PagedNodes.holding(twins(1))
     with pytest.raises(InvalidInput) as refused:
         await fleet.search("red", cursor=text)
     assert refused.value.field == "cursor"
@@ -150,7 +150,7 @@ async def test_what_is_no_cursor_is_refused(text: str) -> None:
 @given(st.data())
 def test_a_damaged_cursor_is_refused_or_bounded(data: st.DataObject) -> None:
     async def play() -> None:
-        fleet = await Shelves.holding(twins(2))
+        fleet = await PagedNodes.holding(twins(2))
         raw = bytearray(base64.urlsafe_b64decode(_padded(str((await fleet.search("red", limit=1)).cursor))))
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
         with contextlib.suppress(InvalidInput):
@@ -170,7 +170,7 @@ def test_a_damaged_cursor_is_refused_or_bounded(data: st.DataObject) -> None:
     ],
 )  # fmt: skip
 async def test_a_forged_number_is_refused(place: tuple[int, ...], value: Any) -> None:
-    fleet = await Shelves.holding(twins(2))
+    fleet = await PagedNodes.holding(twins(2))
     parts = msgspec.msgpack.decode(base64.urlsafe_b64decode(_padded(str((await fleet.search("red", limit=1)).cursor))))
     within = parts if len(place) == 1 else parts[place[0]]
     within[place[-1]] = value
@@ -188,7 +188,7 @@ def _cursor(packed: bytes) -> str:
 
 
 async def test_a_node_that_begins_anew_is_an_error_and_repeats_nothing() -> None:
-    fleet = await Shelves.holding(twins(3))
+    fleet = await PagedNodes.holding(twins(3))
     first = await fleet.search("red shoe", limit=4)
     fleet.forget_place = True
     second = await fleet.search("red shoe", limit=4, cursor=first.cursor)
@@ -197,7 +197,7 @@ async def test_a_node_that_begins_anew_is_an_error_and_repeats_nothing() -> None
 
 
 async def test_a_node_that_was_silent_returns_behind_the_place() -> None:
-    fleet = await Shelves.holding(twins(3))
+    fleet = await PagedNodes.holding(twins(3))
     fleet.silent = {"shop"}
     first = await fleet.search("red shoe", limit=2, timeout_ms=200)
     fleet.silent = set()

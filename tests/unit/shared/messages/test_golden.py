@@ -20,7 +20,7 @@ every_message = pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind._
 
 def _golden(kind: type[msgspec.Struct]) -> bytes:
     file = GOLDEN / f"{kind.__name__}.json"
-    if os.environ.get("FLEETFOLD_WRITE_GOLDEN"):
+    if os.environ.get("FLEETFOLD_WRITE_GOLDEN") == "1":
         file.write_bytes(encode(SAMPLES[kind]) + b"\n")
     return file.read_bytes().rstrip(b"\n")
 

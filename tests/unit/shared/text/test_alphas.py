@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.text.scoring import check_alpha
-from support.paging import Shelves, placed
+from support.paging import PagedNodes, placed
 from support.search import document, reference_scores
 
 TEXTS = ["a light tent", "light rain", "tent tent rain", "stove", "a stove for rain", "light", "trail and tent"]
@@ -17,16 +17,16 @@ QUERY = "light tent"
 alphas = st.one_of(st.none(), st.floats(0, 1))
 
 
-async def fleet(shop: float | None, blog: float | None) -> Shelves:
+async def fleet(shop: float | None, blog: float | None) -> PagedNodes:
     """Both hold the same texts under ids of their own."""
-    shelves = await Shelves.holding(
+    paged_nodes = await PagedNodes.holding(
         {
             "shop": {"products": [document(f"p{i}", text) for i, text in enumerate(TEXTS)]},
             "blog": {"posts": [document(f"b{i}", text) for i, text in enumerate(TEXTS)]},
         }
     )
-    shelves.nodes["shop"]["products"].alpha, shelves.nodes["blog"]["posts"].alpha = shop, blog
-    return shelves
+    paged_nodes.nodes["shop"]["products"].alpha, paged_nodes.nodes["blog"]["posts"].alpha = shop, blog
+    return paged_nodes
 
 
 def one_index(shop: float, blog: float) -> list[tuple[str, float]]:
@@ -60,32 +60,32 @@ async def test_the_searchs_own_weight_goes_before_what_collections_declare(decla
 async def test_pages_of_unlike_weights_never_overlap_or_skip(
     shop: float | None, blog: float | None, sizes: list[int]
 ) -> None:
-    shelves = await fleet(shop, blog)
-    whole = await shelves.search(QUERY, limit=100)
-    pages = await shelves.pages(QUERY, sizes)
+    paged_nodes = await fleet(shop, blog)
+    whole = await paged_nodes.search(QUERY, limit=100)
+    pages = await paged_nodes.pages(QUERY, sizes)
     assert placed(pages) == placed([whole])
     assert not any(page.changed for page in pages)
 
 
 async def test_a_weight_that_changes_between_two_pages_is_said() -> None:
-    shelves = await fleet(0.5, None)
-    first = await shelves.search(QUERY, limit=2)
-    same = await shelves.search(QUERY, limit=2, cursor=first.cursor)
-    shelves.nodes["shop"]["products"].alpha = 0.6
-    other = await shelves.search(QUERY, limit=2, cursor=first.cursor)
+    paged_nodes = await fleet(0.5, None)
+    first = await paged_nodes.search(QUERY, limit=2)
+    same = await paged_nodes.search(QUERY, limit=2, cursor=first.cursor)
+    paged_nodes.nodes["shop"]["products"].alpha = 0.6
+    other = await paged_nodes.search(QUERY, limit=2, cursor=first.cursor)
     assert (same.changed, other.changed) == (False, True)
 
 
 async def test_a_cursor_belongs_to_the_weight_it_was_asked_with() -> None:
-    shelves = await fleet(None, None)
-    first = await shelves.search(QUERY, limit=2, alpha=0.5)
+    paged_nodes = await fleet(None, None)
+    first = await paged_nodes.search(QUERY, limit=2, alpha=0.5)
     with pytest.raises(InvalidInput, match="another question"):
-        await shelves.search(QUERY, limit=2, alpha=0.6, cursor=first.cursor)
+        await paged_nodes.search(QUERY, limit=2, alpha=0.6, cursor=first.cursor)
 
 
 async def test_an_explanation_names_the_weight_that_was_used() -> None:
-    shelves = await fleet(0.25, None)
-    explained = {hit.node: hit.explain for hit in (await shelves.search(QUERY, limit=100, explain=True)).hits}
+    paged_nodes = await fleet(0.25, None)
+    explained = {hit.node: hit.explain for hit in (await paged_nodes.search(QUERY, limit=100, explain=True)).hits}
     assert {node: one and one.alpha for node, one in explained.items()} == {"shop": 0.25, "blog": 0.7}
 
 

@@ -18,7 +18,7 @@ def test_the_table_knows_every_role() -> None:
 
 def test_a_master_may_do_everything_and_an_admin_all_but_join() -> None:
     assert verbs_of("master") == set(VERBS)
-    assert verbs_of("admin") == set(VERBS) - {"nodes.join"}
+    assert verbs_of("admin") == set(VERBS) - {"nodes.join", "commands.confirm"}
 
 
 def test_an_operator_may_do_all_that_readers_and_publishers_may_for_everybody() -> None:
@@ -51,7 +51,7 @@ def test_a_publisher_has_to_do_with_its_own_schedules_and_dead_letters_only() ->
 
 
 def test_a_child_may_join_and_ask_about_itself_and_nothing_else() -> None:
-    assert verbs_of("child") == {"nodes.join", "nodes.get", "access.whoami"}
+    assert verbs_of("child") == {"nodes.join", "nodes.get", "access.whoami", "commands.confirm"}
     assert {reach("child", verb) for verb in verbs_of("child")} == {"own"}
 
 

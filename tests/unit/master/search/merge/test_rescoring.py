@@ -12,7 +12,7 @@ from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_child.connectors.documents import Document
 from fleetfold_master.search.merge import rescoring
 from fleetfold_shared.messages import Filter, SearchAsk, Searched, Sort
-from support.paging import Shelves, placed
+from support.paging import PagedNodes, placed
 from support.rounds import rounds_of
 from support.search import WordBag, document
 
@@ -35,10 +35,10 @@ def texts(seed: int, prefix: str, size: int) -> list[Document]:
     ]
 
 
-async def fleets(size: int = 40) -> tuple[Shelves, Shelves]:
+async def fleets(size: int = 40) -> tuple[PagedNodes, PagedNodes]:
     """The same documents twice: in a fleet where the blog has another embedder, and in one where it has not."""
     layout = {"shop": {"products": texts(1, "p", 30)}, "blog": {"posts": texts(2, "b", size)}}
-    mixed, plain = Shelves(), Shelves()
+    mixed, plain = PagedNodes(), PagedNodes()
     mixed.embedders["blog"] = OtherBag()
     for fleet in (mixed, plain):
         for node, collections in layout.items():
@@ -166,7 +166,7 @@ async def test_an_older_node_says_that_it_cannot(monkeypatch: pytest.MonkeyPatch
 
 
 async def test_candidates_of_long_texts_are_fewer_but_whole() -> None:
-    mixed = Shelves()
+    mixed = PagedNodes()
     mixed.embedders["blog"] = OtherBag()
     await mixed.put("blog", "posts", [document(f"b{i}", f"tent {'lake ' * 8000}{i}") for i in range(50)])
     found = await mixed.search("tent", limit=10)
@@ -178,7 +178,7 @@ async def test_a_node_of_another_analyzer_weighs_in_its_own_way_and_counts_for_n
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It does not stem: «tents» is another word than «tent» there."""
-    fleet = Shelves()
+    fleet = PagedNodes()
     fleet.analyzers["blog"] = "plain-1"
     with monkeypatch.context() as other:
         other.setattr("fleetfold_child.index.preparation.tokens", str.split)
@@ -194,7 +194,7 @@ async def test_a_node_of_another_analyzer_weighs_in_its_own_way_and_counts_for_n
 
 
 async def test_changes_of_another_analyzers_node_are_said_between_pages() -> None:
-    fleet = Shelves()
+    fleet = PagedNodes()
     fleet.analyzers["blog"] = "plain-1"
     await fleet.put("blog", "posts", texts(1, "b", 20))
     first = await fleet.search(QUERY, limit=3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleetfold_shared.messages import Sort
-from support.paging import Shelves, placed
+from support.paging import PagedNodes, placed
 from support.search import document
 
 PLACES = [
@@ -16,9 +16,9 @@ PLACES = [
 ]  # fmt: skip
 
 
-async def equals(*, backwards: bool) -> Shelves:
+async def equals(*, backwards: bool) -> PagedNodes:
     """A fleet in which all documents are the same, put there in one order or the other, by twos."""
-    fleet = Shelves()
+    fleet = PagedNodes()
     order = PLACES[::-1] if backwards else PLACES
     for node, collection, identity in order:
         await fleet.put(node, collection, [document(identity, "a light tent", price=1)])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment, assign_replicas, groups_of
-from fleetfold_master.search.plan.replica_balancing import ReplicaStanding, WeightedRendezvous
+from fleetfold_master.search.plan.replica_balancing import ReplicaPerformance, WeightedRendezvous
 from fleetfold_master.search.plan.target_nodes import target_nodes
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeReport, Search
 from fleetfold_shared.text.analysis import ANALYZER
@@ -35,7 +35,7 @@ BOTH = node("b", "posts", products="catalogue")
 
 def chosen(
     nodes: list[StoredNode], *, away: Iterable[str] = (), query: str = "tent", pins: Iterable[str] = (),
-    standings: Mapping[str, ReplicaStanding] | None = None, **search: list[str],
+    standings: Mapping[str, ReplicaPerformance] | None = None, **search: list[str],
 ) -> tuple[ReplicaAssignment, dict[str, NodeReport]]:  # fmt: skip
     healthy = {one.name for one in nodes} - set(away)
     targets = target_nodes(Search(query=query, **search), nodes, healthy, DEFAULT_EMBEDDER)  # type: ignore[arg-type]
@@ -46,7 +46,7 @@ def chosen(
     return replicas, targets.reports
 
 
-def first(nodes: list[StoredNode], query: str, **standings: ReplicaStanding) -> str:
+def first(nodes: list[StoredNode], query: str, **standings: ReplicaPerformance) -> str:
     (name,) = chosen(nodes, query=query, standings=standings)[0].asked
     return name
 
@@ -57,7 +57,7 @@ def test_one_holder_of_each_group_is_asked_and_the_same_for_the_same_query(query
 
 
 def test_queries_are_spread_over_the_holders_by_their_weights() -> None:
-    shares = Counter(first([A, B, C], query, c=ReplicaStanding(weight=2.0)) for query in QUERIES)
+    shares = Counter(first([A, B, C], query, c=ReplicaPerformance(weight=2.0)) for query in QUERIES)
     assert 60 < shares["a"] < 140
     assert 60 < shares["b"] < 140
     assert 160 < shares["c"] < 240
@@ -70,24 +70,24 @@ def test_when_a_holder_leaves_only_its_queries_move() -> None:
 
 
 def test_a_holder_that_is_much_slower_is_asked_now_and_then_to_learn_of_its_recovery() -> None:
-    slow = Counter(first([A, B], query, a=ReplicaStanding(1.0), b=ReplicaStanding(50.0)) for query in QUERIES)
+    slow = Counter(first([A, B], query, a=ReplicaPerformance(1.0), b=ReplicaPerformance(50.0)) for query in QUERIES)
     assert 0 < slow["b"] < len(QUERIES) / 16
 
 
 def test_load_makes_a_holder_slow() -> None:
     busy = Counter(
-        first([A, B], query, a=ReplicaStanding(10.0), b=ReplicaStanding(10.0, in_flight=48)) for query in QUERIES
+        first([A, B], query, a=ReplicaPerformance(10.0), b=ReplicaPerformance(10.0, in_flight=48)) for query in QUERIES
     )
     assert 0 < busy["b"] < len(QUERIES) / 16
 
 
 def test_a_holder_whose_breaker_is_open_is_not_asked() -> None:
-    assert {first([A, B], query, b=ReplicaStanding(open=True)) for query in QUERIES} == {"a"}
+    assert {first([A, B], query, b=ReplicaPerformance(open=True)) for query in QUERIES} == {"a"}
 
 
 @pytest.mark.parametrize("pinned", ["a", "b", "c"])
 def test_the_next_page_is_asked_of_who_gave_the_last_one(pinned: str) -> None:
-    replicas, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: ReplicaStanding(900.0)})
+    replicas, _ = chosen([A, B, C], pins=[f"{pinned}/products"], standings={pinned: ReplicaPerformance(900.0)})
     assert list(replicas.asked) == [pinned]
     assert replicas.pins() == [f"{pinned}/products"]
 
@@ -139,7 +139,7 @@ def test_only_what_is_searched_is_a_replica() -> None:
 def test_two_replicated_collections_of_one_node_are_one() -> None:
     replicas, _ = chosen([node("a", x="all", y="all")])
     assert replicas.asked == {"a": ["x"]} or replicas.asked == {"a": ["y"]}
-    assert not replicas.stand_ins("a", {"a"})
+    assert not replicas.fallbacks("a", {"a"})
 
 
 def test_nothing_is_different_where_nothing_is_replicated() -> None:

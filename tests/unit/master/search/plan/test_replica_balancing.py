@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.plan.replica_balancing import BalancingStrategy, ReplicaStanding, WeightedRendezvous
+from fleetfold_master.search.plan.replica_balancing import BalancingStrategy, ReplicaPerformance, WeightedRendezvous
 from fleetfold_master.search.plan.target_nodes import Key
 
 STRATEGIES: list[BalancingStrategy] = [WeightedRendezvous()]
@@ -15,7 +15,7 @@ keys = st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from(["x", "y"])),
 standings = st.dictionaries(
     st.sampled_from("abcd"),
     st.builds(
-        ReplicaStanding, st.none() | st.floats(0, 1e4), st.integers(0, 99), weight=st.floats(0.1, 10),
+        ReplicaPerformance, st.none() | st.floats(0, 1e4), st.integers(0, 99), weight=st.floats(0.1, 10),
         open=st.booleans(),
     ),
 )  # fmt: skip
@@ -24,7 +24,7 @@ standings = st.dictionaries(
 @pytest.mark.parametrize("strategy", STRATEGIES, ids=lambda one: type(one).__name__)
 @given(st.text(), keys, standings)
 def test_it_orders_all_holders_and_always_in_the_same_way(
-    strategy: BalancingStrategy, query: str, holders: list[Key], known: dict[str, ReplicaStanding]
+    strategy: BalancingStrategy, query: str, holders: list[Key], known: dict[str, ReplicaPerformance]
 ) -> None:
     order = strategy.order(query, holders, known)
     assert sorted(order) == sorted(holders)

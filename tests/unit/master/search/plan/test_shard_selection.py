@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from fleetfold_master.search.plan.relevance_estimate import (
     ENOUGH,
-    Member,
+    CandidateNode,
     QueryTerms,
     expected_relevance,
     smallest_selection,
@@ -23,23 +23,25 @@ Axis = tuple[float, float, float]
 EAST, NORTH, UP = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 
-def member(name: str, dfs: dict[str, int], *axes: Axis, documents: int = 1000, comparable: bool = True) -> Member:
+def member(
+    name: str, dfs: dict[str, int], *axes: Axis, documents: int = 1000, comparable: bool = True
+) -> CandidateNode:
     table = StatisticsTable()
     table.documents, table.length, table._dfs = documents, 20 * documents, dfs
     if axes:
         table.centroids = Centroids(np.array(axes, dtype=np.float32), np.ones(len(axes), dtype=np.int64))
-    return Member(name, MergedCorpus([table]), comparable)
+    return CandidateNode(name, MergedCorpus([table]), comparable)
 
 
-def unknown(name: str) -> Member:
-    return Member(name, MergedCorpus([]))
+def unknown(name: str) -> CandidateNode:
+    return CandidateNode(name, MergedCorpus([]))
 
 
 def vector(axis: Axis) -> np.ndarray:
     return np.array(axis, dtype=np.float32)
 
 
-def alike(count: int) -> list[Member]:
+def alike(count: int) -> list[CandidateNode]:
     return [member(f"n{number}", {"tent": 40 + number % 2}, EAST) for number in range(count)]
 
 

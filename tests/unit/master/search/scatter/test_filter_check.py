@@ -13,7 +13,7 @@ from fleetfold_child.index.filters import predicate
 from fleetfold_master.search.scatter.filter_check import filter_verdict
 from fleetfold_shared.hit_cutting import cut_to
 from fleetfold_shared.messages import Filter, Parts, ScoredDocument
-from support.paging import Lie, Shelves
+from support.paging import Lie, PagedNodes
 from support.search import document
 
 FIELDS = ["id", "title", "price", "tags", "maker", "maker.city", "a.b"]
@@ -78,7 +78,7 @@ def test_a_whole_hit_that_has_the_field_tells(one: Document, given: Filter) -> N
     ids=str,
 )  # fmt: skip
 async def test_a_node_whose_hit_contradicts_the_filter_is_reported(lie: dict[str, Any], code: str | None) -> None:
-    fleet = Shelves()
+    fleet = PagedNodes()
     for node in ("liar", "shop"):
         await fleet.put(node, "docs", [document(f"{node}-{n}", "a light tent", price=n) for n in range(4)])
     changed: Lie = lambda _ask, answer: answer | {"hits": [answer["hits"][0] | lie, *answer["hits"][1:]]}  # noqa: E731

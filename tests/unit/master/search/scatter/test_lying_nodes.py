@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import SearchAsk, Searched, Sort, StatisticsChunk
 from fleetfold_shared.text.term_statistics import MAX_CHUNKS, StatisticsTable, pack_terms
-from support.paging import Lie, Shelves
+from support.paging import Lie, PagedNodes
 from support.search import document
 
 Answer = dict[str, Any]
@@ -20,9 +20,9 @@ EVERYTHING: dict[str, Any] = {
 HIT = {"collection": "docs", "id": "x1", "score": 0.9, "parts": [0.9, 0.9], "title": "tent", "content": "a tent"}
 
 
-async def three(*, lie: Lie | None = None) -> Shelves:
+async def three(*, lie: Lie | None = None) -> PagedNodes:
     """Two honest nodes, and one that may lie."""
-    fleet = Shelves()
+    fleet = PagedNodes()
     for node in ("blog", "liar", "shop"):
         documents = [
             document(f"{node}-{n}", f"a light tent {'rain ' * n}", "tent", price=n, brand="Acme") for n in range(4)

@@ -17,7 +17,7 @@ from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.messages import Job, JobState, Run
 
-__all__ = ["Begun", "Bulk", "Ends"]
+__all__ = ["BulkReads", "EndedJobs", "StartedJob"]
 
 LINGER_S = 0.02
 """Seconds to wait after the first end, so that further ends are returned with it."""
@@ -28,33 +28,33 @@ _COUNTED = select(func.count()).where(job_node.c.job == job.c.id).scalar_subquer
 _BEGUN = select(job.c.id, job.c.digest, job.c.state, _COUNTED)
 
 
-class Begun(NamedTuple):
+class StartedJob(NamedTuple):
     """A job that was started before."""
 
     state: JobState
     nodes: int
 
 
-class Ends(NamedTuple):
+class EndedJobs(NamedTuple):
     """Jobs that have ended, and ids without a job."""
 
     ended: list[Job]
     unknown: list[str]
 
 
-class Bulk:
+class BulkReads:
     """Bulk reads of jobs of all masters, hundreds in one query."""
 
     def __init__(self, store: Store, jobs: Jobs) -> None:
         self._store, self._jobs = store, jobs
 
-    async def begun(self, runs: Sequence[Run], caller: str) -> list[Begun | None]:
+    async def begun(self, runs: Sequence[Run], caller: str) -> list[StartedJob | None]:
         """For each run, the job of its id if the caller has started it before; other callers' jobs do not count."""
         rows = await self._store.read(_BEGUN.where(job.c.id.in_({run.id for run in runs})))
-        found = {(row["id"], row["digest"]): Begun(row["state"], row["nodes"]) for row in rows}
+        found = {(row["id"], row["digest"]): StartedJob(row["state"], row["nodes"]) for row in rows}
         return [found.get((run.id, digest_of(run, caller))) if found else None for run in runs]
 
-    async def ended(self, keys: Collection[str], timeout_s: float) -> Ends:
+    async def ended(self, keys: Collection[str], timeout_s: float) -> EndedJobs:
         """Wait until at least one of these has ended or is found not to exist, or for `timeout_s`. Returns all that
         have ended."""
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -69,9 +69,9 @@ class Bulk:
                 if await ends_within(left_s if here else min(left_s, ELSEWHERE_S), watch.some.wait()):
                     await asyncio.sleep(LINGER_S)
 
-    async def _look(self, keys: Iterable[str], watch: Watch) -> Ends:
+    async def _look(self, keys: Iterable[str], watch: Watch) -> EndedJobs:
         """Views of the ended jobs: those that ended while watched come from memory, the others are read."""
         gone = [key for key in keys if key not in watch.ended and not self._jobs.owns(key)]
         read = {job.id: job for job in await job_reads.read_many(self._store, gone)} if gone else {}
         ended = [*watch.ended.values(), *(job for job in read.values() if job.state != "running")]
-        return Ends(ended, [key for key in gone if key not in read and key not in watch.ended])
+        return EndedJobs(ended, [key for key in gone if key not in read and key not in watch.ended])

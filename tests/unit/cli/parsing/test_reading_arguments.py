@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fleetfold_cli.parsing.readings import readings
+from fleetfold_cli.parsing.reading_arguments import readings
 from fleetfold_shared.config import ChildConfig, Reading
 from fleetfold_shared.errors import InvalidInput
 

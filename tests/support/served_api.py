@@ -32,6 +32,7 @@ from fleetfold_master.api import (
     MasterVerbs,
     NodeAccessVerbs,
     NodeVerbs,
+    RecoveryVerbs,
     RunAs,
     ScheduleVerbs,
     SearchVerbs,
@@ -43,15 +44,16 @@ from fleetfold_master.cluster import MemberList, Membership, Surroundings
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.definitions import Definitions
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
-from fleetfold_master.jobs import Bulk
+from fleetfold_master.jobs import BulkReads
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
+from fleetfold_master.recovery import LedgerReconciliation, SettledCommands
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.config import AccessConfig, AskConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AskConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,
@@ -62,6 +64,8 @@ from fleetfold_shared.messages import (
     JobNode,
     Join,
     Joined,
+    LedgerMark,
+    LedgerVerdicts,
     Message,
     NodeAuditAsk,
     NodeAudited,
@@ -76,7 +80,7 @@ from fleetfold_shared.messages import (
     encode,
 )
 
-__all__ = ["Desk", "Log", "at_the_owner", "job", "open_desk", "transaction"]
+__all__ = ["Log", "ServedApi", "at_the_owner", "job", "open_served_api", "transaction"]
 
 VERSION = "1.0"
 NODES = {"shop-1": ["products", "orders"], "shop-2": ["products"], "blog": ["posts"]}
@@ -177,6 +181,13 @@ class _Fleet:
     async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
         return NodeAudited(node=ask.node, entries=[])
 
+    async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
+        del node, ids
+        return LedgerVerdicts(mark=LedgerMark("a", 0), kept_s=86_400.0)
+
+    async def ledger_accepted(self, node: str) -> None:
+        self.joined.append(node)
+
 
 class _Gatherer:
     def __init__(self) -> None:
@@ -190,7 +201,7 @@ class _Gatherer:
         return {}
 
 
-class Desk:
+class ServedApi:
     """One API with its pipeline. `people` are the identities there are, `living` the nodes that answer."""
 
     def __init__(self, store: Store, keys: Path, limits: dict[Any, int]) -> None:
@@ -219,7 +230,7 @@ class Desk:
             self.registry, _not_known,
         )  # fmt: skip
         answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
-        definitions, bulk = Definitions(store, self.clock, self.registry.find), Bulk(store, self.jobs)  # type: ignore[arg-type]
+        definitions, bulk = Definitions(store, self.clock, self.registry.find), BulkReads(store, self.jobs)  # type: ignore[arg-type]
         actions = ActionVerbs(self.registry, self.jobs, bulk, self.denied, self.clock)  # type: ignore[arg-type]
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
         run_as = RunAs(self.policy.authorizer, self.log, (actions, transactions))
@@ -236,6 +247,10 @@ class Desk:
             CacheVerbs(self.cache, self.federation), evaluation, actions, JobVerbs(self.jobs, bulk), transactions,  # type: ignore[arg-type]
             DefinitionVerbs(definitions), ScheduleVerbs(self.schedules, self.policy.authorizer, run_as),
             DeadLetterVerbs(self.dead_letters, run_as, _nobody), AccessVerbs(self.rooms, self.denied),
+            RecoveryVerbs(
+                SettledCommands(store, self.clock, RetentionConfig()),
+                LedgerReconciliation(store, self.clock, self.registry, self.fleet.verdicts, self.fleet.ledger_accepted),
+            ),
             MasterVerbs(MemberList(store, self.membership, Surroundings(Path("/"), store, None)).call),
         ))  # fmt: skip
 
@@ -271,18 +286,18 @@ class Desk:
 
 
 @asynccontextmanager
-async def open_desk(place: Path, limits: dict[Any, int] | None = None) -> AsyncIterator[Desk]:
-    """A desk with three nodes, over a new store below `place`."""
+async def open_served_api(place: Path, limits: dict[Any, int] | None = None) -> AsyncIterator[ServedApi]:
+    """A served API with three nodes, over a new store below `place`."""
     store = await Store.open(f"sqlite:///{place}/master.db")
-    desk = Desk(store, place / "keys", limits or {})
+    served = ServedApi(store, place / "keys", limits or {})
     try:
-        await desk.membership.join()
-        await desk.populate()
-        await desk.rooms.load()
-        yield desk
+        await served.membership.join()
+        await served.populate()
+        await served.rooms.load()
+        yield served
     finally:
-        await desk.disconnection.close()
-        await desk.rooms.close()
+        await served.disconnection.close()
+        await served.rooms.close()
         await store.close()
 
 

@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.rpc import vouched_requests
-from fleetfold_broker.rpc.vouched_requests import REQUEST_INFO, VouchedRequests
+from fleetfold_broker.rpc import verified_discovery
+from fleetfold_broker.rpc.verified_discovery import REQUEST_INFO, VerifiedDiscovery
 from support.broker import Connect, listen
 from support.wait import eventually
 
@@ -22,7 +22,7 @@ async def ann(connect: Connect) -> Bus:
 
 async def _listening(master: Bus, *, identified: bool = True) -> Asked:
     asked: Asked = []
-    requests = VouchedRequests(master, lambda *request: asked.append(request), identified=identified)
+    requests = VerifiedDiscovery(master, lambda *request: asked.append(request), identified=identified)
     await requests.start()
     await master.connection.barrier()
     return asked
@@ -69,7 +69,7 @@ async def test_nobody_can_make_the_vouched_copys_reply_subject(ann: Bus, master:
 async def test_copies_that_do_not_come_together_are_forgotten(
     ann: Bus, master: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vouched_requests, "TOGETHER_S", -1.0)
+    monkeypatch.setattr(verified_discovery, "MATCH_WITHIN_S", -1.0)
     asked = await _listening(master)
     await _say(ann, master, "vouched", "_INBOX.ann.1")
     assert asked == []
@@ -78,7 +78,7 @@ async def test_copies_that_do_not_come_together_are_forgotten(
 async def test_a_broker_that_names_no_caller_is_told_of_once(
     ann: Bus, master: Bus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(vouched_requests, "TOGETHER_S", -1.0)
+    monkeypatch.setattr(verified_discovery, "MATCH_WITHIN_S", -1.0)
     await _listening(master)
     heard = await listen(master, "$SRV.>")
     with capture_logs() as lines:

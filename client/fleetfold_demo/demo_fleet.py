@@ -19,9 +19,9 @@ from rich.markup import escape
 from fleetfold.client import Client
 from fleetfold.credentials import read_local_key
 from fleetfold.state_directory import RunningFleet, announce_demo, running_fleet, same_place, withdraw
-from fleetfold_demo.processes import Daemon, start_daemon
+from fleetfold_demo.processes import DaemonProcess, start_daemon
 
-__all__ = ["DemoFailed", "Stage"]
+__all__ = ["DemoFailed", "DemoFleet"]
 
 COLLECTIONS = {"shop": ["products"], "blog": ["posts"], "crm": ["customers", "tickets", "orders"]}
 
@@ -30,7 +30,7 @@ class DemoFailed(Exception):
     """Something that the demo promises did not happen."""
 
 
-class Stage:
+class DemoFleet:
     """A broker, a master and three children, each a process of its own, with data in a folder that goes with them.
 
     The fleet's secrets are there too. That folder is the state directory of all of them, so two demos, or a demo and a
@@ -42,7 +42,7 @@ class Stage:
         self._data = Path(tempfile.mkdtemp(prefix="fleetfold-demo-"))
         self._keys = self._data / "keys"
         self._open = AsyncExitStack()
-        self._master: Daemon | None = None
+        self._master: DaemonProcess | None = None
         self._acts = 0
         self.url = ""
         self.client: Client
@@ -121,7 +121,7 @@ class Stage:
         key = read_local_key(self._keys)
         return await Client.connect(self.url, name="demo", key=key.key if key else None)
 
-    async def _start_child(self, name: str) -> Daemon:
+    async def _start_child(self, name: str) -> DaemonProcess:
         sample = files("fleetfold_demo") / "data"
         words = [word for kept in COLLECTIONS[name] for word in ("--collection", f"{kept}={sample / f'{kept}.jsonl'}")]
         return await self._start(
@@ -129,7 +129,7 @@ class Stage:
             "--data", str(self._data / name), "--actions", f"fleetfold_demo.{name}:ACTIONS", *words,
         )  # fmt: skip
 
-    async def _start(self, name: str, *words: str, quiet: bool = False) -> Daemon:
+    async def _start(self, name: str, *words: str, quiet: bool = False) -> DaemonProcess:
         daemon = await start_daemon(name, list(words), self._data, _environment(self._data))
         if not quiet:
             self.say(daemon.ready.replace(str(self._data), "…"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 
-from fleetfold_master.jobs import Cancellations, Jobs
+from fleetfold_master.jobs import Cancellations, JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import CancelVerdict, Command, Job, Outcome
 from support.master import Doctor, Outbox, answer
 
-__all__ = ["JobRoom", "Nodes", "open_room", "outcomes"]
+__all__ = ["JobBench", "Nodes", "open_room", "outcomes"]
 
 
 class Nodes:
@@ -42,7 +42,7 @@ class Nodes:
         return {key: self.verdicts[key] for key in ids if key in self.verdicts}
 
 
-class JobRoom:
+class JobBench:
     """Jobs with all that they are given. `slots` limits actions."""
 
     def __init__(self, url: str) -> None:
@@ -59,8 +59,8 @@ class JobRoom:
             self.outbox,
             self.clock,
             self.doctor,
+            JobOptions(slots_of=self._slots_of),
             cancellations=self.cancellations,
-            slots_of=self._slots_of,
         )
         await self.jobs.recover()
         self.cancellations.start(self.jobs.on_withdrawn)
@@ -102,9 +102,9 @@ def outcomes(job: Job) -> list[str | None]:
 
 
 @asynccontextmanager
-async def open_room(url: str) -> AsyncIterator[JobRoom]:
+async def open_room(url: str) -> AsyncIterator[JobBench]:
     """A room that is closed at the end."""
-    room = JobRoom(url)
+    room = JobBench(url)
     await room.open()
     try:
         yield room

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
-from fleetfold_broker.identity import BrokerKeys, Grant, Presented
-from fleetfold_broker.identity.callout import Callout, NotAdmitted
+from fleetfold_broker.identity import BrokerKeys, Grant, LoginData
+from fleetfold_broker.identity.callout import Callout, LoginRefused
 from fleetfold_broker.identity.grants import narrow_inbox, unsalted
 from fleetfold_broker.identity.user_jwt import Issuer
 from fleetfold_broker.rpc.pipeline import Call
@@ -20,20 +20,30 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.credential_store import CredentialStore
 from fleetfold_child.enrolment.enrolment_client import ANSWER_S, BusEnrolmentClient
 from fleetfold_child.enrolment.renewal import CredentialRenewal
-from fleetfold_shared.messages import Enrol, Join, Joined, Message, Petition, Petitioned, Refresh, Tokens, decode
+from fleetfold_shared.messages import (
+    Enrol,
+    Join,
+    Joined,
+    JoinRequest,
+    JoinRequestReply,
+    Message,
+    Refresh,
+    Tokens,
+    decode,
+)
 from support.looptime import advance_loop
 from support.registrar import Registrar
 
-__all__ = ["Gatehouse", "gatehouse"]
+__all__ = ["EnrolmentBroker", "enrolment_broker"]
 
 ASKED: dict[str, tuple[type[Message], type[Message]]] = {
     "enrol": (Enrol, Tokens),
     "refresh": (Refresh, Tokens),
-    "petition": (Petition, Petitioned),
+    "request": (JoinRequest, JoinRequestReply),
 }
 
 
-class Gatehouse:
+class EnrolmentBroker:
     """`lost` answers are not given though what they say has happened; `admitted` and `refused` count connections.
 
     `joined` are the descriptions of those who took their place.
@@ -60,7 +70,7 @@ class Gatehouse:
         )
         return await Bus.open(options)
 
-    async def admit(self, presented: Presented) -> Grant:
+    async def admit(self, presented: LoginData) -> Grant:
         """Whoever shows what the registrar has given, for as long as it lasts."""
         registrar, token = self.registrar, unsalted(presented.token)
         ends_at = self._issued.get(token, 0.0)
@@ -75,7 +85,7 @@ class Gatehouse:
                 inbox = narrow_inbox(registrar.node, presented.token)
                 return Grant(name=registrar.node, role="child", grade=grade, inbox=inbox)  # type: ignore[arg-type]
         self.refused += 1
-        raise NotAdmitted("not known here")
+        raise LoginRefused("not known here")
 
     async def answer(self, call: Call) -> Message | None:
         asked, kind = ASKED[call.subject.rpartition(".")[2]]
@@ -94,7 +104,7 @@ class Gatehouse:
 
 
 @asynccontextmanager
-async def gatehouse(place: Path, lifetime_s: float) -> AsyncIterator[Gatehouse]:
+async def enrolment_broker(place: Path, lifetime_s: float) -> AsyncIterator[EnrolmentBroker]:
     """One for the node `shop`, whose access tokens last `lifetime_s`."""
     keys = BrokerKeys.generate()
     broker = EmbeddedBroker(place / "broker", identity=keys.public)
@@ -104,10 +114,10 @@ async def gatehouse(place: Path, lifetime_s: float) -> AsyncIterator[Gatehouse]:
         await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.auth)) as auth,
         await Bus.open(ConnectionOptions(url=url, caller="master", seed=keys.fleet)) as fleet,
     ):
-        house = Gatehouse(broker, place, Registrar("shop", lifetime_s=lifetime_s), fleet)
+        house = EnrolmentBroker(broker, place, Registrar("shop", lifetime_s=lifetime_s), fleet)
         callout = Callout(auth, Issuer(keys.issuer), subjects, house.admit)
         await callout.start()
-        service = RequestServer(fleet, "gatehouse", version="1.0.0")
+        service = RequestServer(fleet, "enrolment_broker", version="1.0.0")
 
         def caller(subject: str) -> str:
             return subjects.token(subject, 1)

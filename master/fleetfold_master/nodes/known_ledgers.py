@@ -1,0 +1,65 @@
+"""Known ledgers: whether the ledger that a node has now is the one that the masters know of it.
+
+    told by the node                     verdict
+    -----------------------------------  -------------------------------------------------------------
+    nothing, as an earlier version does  accepted
+    the first mark of the node           accepted, and known from then on
+    the same generation, not lower       accepted, and known from then on
+    the same generation, lower           refused: an old copy was put back
+    another generation                   refused: the ledger was lost, and another one made;
+                                         accepted if the known one had never admitted a command
+
+A refused ledger is a problem of the node: nothing is sent to it and it runs nothing, until an operator has looked.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from fleetfold_master.nodes.node_rows import StoredNode
+from fleetfold_shared.messages import LedgerMark
+
+__all__ = ["KnownLedgers", "known_as", "refusal"]
+
+
+def refusal(node: str, known: LedgerMark | None, told: LedgerMark | None) -> str:
+    """Return why the ledger is refused; empty when it is accepted."""
+    if known is None or told is None or known.height == 0:
+        return ""
+    if told.generation != known.generation:
+        what = f"ledger: it is another one than before (it was lost; height {told.height}, known {known.height})"
+    elif told.height < known.height:
+        what = f"ledger: it is older (height {told.height}, known {known.height})"
+    else:
+        return ""
+    return f"{what}; put the newest copy back, or settle it with `fleetfold nodes reconcile {node}`"
+
+
+def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:
+    """Return the node with that ledger as the known one."""
+    if mark is None:
+        return node
+    return replace(node, ledger_generation=mark.generation, ledger_height=mark.height)
+
+
+class KnownLedgers:
+    """The marks that nodes have told, by node. A heartbeat that was overtaken by a later one tells nothing."""
+
+    def __init__(self) -> None:
+        self._told: dict[str, tuple[str, int, LedgerMark | None]] = {}
+
+    def told(self, node: str) -> LedgerMark | None:
+        """Return the mark that the node has told last."""
+        return self._told[node][2] if node in self._told else None
+
+    def tell(self, node: str, incarnation: str, mark: LedgerMark | None, seq: int = 0) -> None:
+        """Take what a join, or the heartbeat `seq`, of that incarnation tells."""
+        before = self._told.get(node)
+        if before is None or before[0] != incarnation or seq >= before[1] or seq == 0:
+            self._told[node] = (incarnation, seq, mark)
+
+    def judge(self, node: StoredNode) -> tuple[StoredNode, str]:
+        """Return the node with the present ledger as the known one, and why it is refused, if it is."""
+        told = self.told(node.name)
+        why = refusal(node.name, node.ledger, told)
+        return (node if why else known_as(node, told)), why

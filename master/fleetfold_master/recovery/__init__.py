@@ -1,0 +1,8 @@
+"""What masters and nodes tell each other, so that neither a lost nor an old copy of their records goes unnoticed."""
+
+from __future__ import annotations
+
+from fleetfold_master.recovery.ledger_reconciliation import LedgerReconciliation
+from fleetfold_master.recovery.settled_commands import SettledCommands
+
+__all__ = ["LedgerReconciliation", "SettledCommands"]

@@ -1,0 +1,88 @@
+"""Reconciliation of a node's ledger with what the masters know, after it was lost or an old copy was put back.
+
+The masters accept a ledger again when an operator says so. Before that they list what took effect, as they know, and
+the ledger has not as such. What becomes of it depends on where the effect is:
+
+    kind            the effect was in                    the operator
+    --------------  -----------------------------------  --------------------------------------------------
+    transactional   the commit of the row that is        looks whether it is still there, and sends it again
+                    missing, or an application's         under a new id, or cancels the transaction
+                    database
+    others          the world outside of the ledger      need do nothing: it stays, and a rollback is run
+                                                         from the masters' copy of the result
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import structlog
+
+from fleetfold_master.nodes import Registry
+from fleetfold_master.recovery.known_effects import TOOK_EFFECT, KnownEffect, read_known_effects
+from fleetfold_master.store.database import Store
+from fleetfold_shared.clock import Clock
+from fleetfold_shared.concurrency import batches
+from fleetfold_shared.messages import DeniedCommand, LedgerVerdicts, NodeReconcile, NodeReconciled
+
+__all__ = ["LedgerReconciliation"]
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 1000
+
+AskLedger = Callable[[str, Sequence[str]], Awaitable[LedgerVerdicts]]
+"""Asks a node what its ledger has of some commands. Raises `Unavailable` if it does not answer."""
+Accepted = Callable[[str], Awaitable[None]]
+"""Lets the node go on, after its ledger was accepted."""
+
+
+class LedgerReconciliation:
+    """Compares ledgers, and accepts them."""
+
+    def __init__(self, store: Store, clock: Clock, registry: Registry, ask: AskLedger, accepted: Accepted) -> None:
+        self._store, self._clock, self._registry, self._ask, self._accepted = store, clock, registry, ask, accepted
+
+    async def run(self, ask: NodeReconcile) -> NodeReconciled:
+        """Compare, and accept if it is asked for. Raises `NotFound`, or `Unavailable` if the node does not answer."""
+        node, why = self._registry.get(ask.node), self._registry.refuses_ledger(ask.node)
+        told = await self._ask(ask.node, ["-"])  # no command: its mark, and how much it keeps
+        effects = await read_known_effects(self._store, ask.node, self._clock.wall() - told.kept_s)
+        denied = await self._compare(ask.node, effects)
+        if ask.accept:
+            await self._registry.accept_ledger(ask.node, told.mark)
+            await self._accepted(ask.node)
+            log.warning("ledger.reconciled", node=ask.node, reason=why, denied=len(denied))
+        return NodeReconciled(
+            node=ask.node, reason=why, known=node.ledger, told=told.mark, compared=len(effects), denied=denied,
+            accepted=ask.accept or not why,
+        )  # fmt: skip
+
+    async def _compare(self, node: str, effects: Sequence[KnownEffect]) -> list[DeniedCommand]:
+        kinds = {action.name: action.kind for action in self._registry.get(node).description.actions}
+        outcomes: dict[str, str] = {}
+        for part in batches([effect.id for effect in effects], AT_ONCE):
+            outcomes |= (await self._ask(node, part)).outcomes
+        return [
+            _denied(effect, effect.kind or kinds.get(effect.action, "transactional"))
+            for effect in effects
+            if outcomes.get(effect.id) not in TOOK_EFFECT
+        ]
+
+
+def _denied(effect: KnownEffect, kind: str) -> DeniedCommand:
+    look, remedy = _remedy(effect, kind)
+    return DeniedCommand(
+        id=effect.id, action=effect.action, outcome=effect.outcome, work=f"{effect.work} {effect.key}",
+        state=effect.state, look=look, remedy=remedy,
+    )  # fmt: skip
+
+
+def _remedy(effect: KnownEffect, kind: str) -> tuple[bool, str]:
+    """Whether an operator must look, and what is to be done."""
+    if kind != "transactional":
+        return False, "nothing to do: its effect is outside of the ledger"
+    gone = "look whether its effect is still in the node's database; if not, "
+    if effect.work == "transaction" and effect.state == "running":
+        return True, f"{gone}`fleetfold tx cancel {effect.key}`, which undoes the other steps"
+    return True, f"{gone}send it again under a new id"

@@ -1,0 +1,96 @@
+"""Messages about the ledgers of nodes: how old each is, and which of its commands are settled for good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from fleetfold_shared.messages.base import Message
+
+__all__ = [
+    "CommandsConfirm", "CommandsConfirmed", "DeniedCommand", "LedgerAsk", "LedgerMark", "LedgerVerdicts",
+    "NodeReconcile", "NodeReconciled",
+]  # fmt: skip
+
+SomeCommands = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=1000)]
+
+
+class LedgerMark(msgspec.Struct, frozen=True):
+    """Which ledger it is, and how far it has come. `generation` is made with the file; `height` counts the commands
+    that were admitted and those that ended, and never decreases.
+    """
+
+    generation: Annotated[str, Meta(max_length=32)]
+    height: Annotated[int, Meta(ge=0, le=2**62)]
+
+
+class CommandsConfirm(Message, frozen=True, kw_only=True):
+    """`commands.confirm`: a node asks which of its ended commands are settled, so that its ledger may forget them."""
+
+    ids: SomeCommands
+
+
+class CommandsConfirmed(Message, frozen=True, kw_only=True):
+    """Reply to `commands.confirm`. `settled` are commands whose job or transaction has ended and that are never sent
+    again; `unknown` those that the masters have no record of. The others are open.
+    """
+
+    settled: list[str]
+    unknown: list[str] = []
+
+
+class LedgerAsk(Message, frozen=True, kw_only=True):
+    """`call.<node>.ledger`: ask what the node's ledger has of these commands."""
+
+    ids: SomeCommands
+
+
+class LedgerVerdicts(Message, frozen=True, kw_only=True):
+    """Reply to `ledger`: the outcome of each command that the ledger has, empty for an unfinished one. What has ended
+    is kept for `kept_s` seconds at least.
+    """
+
+    mark: LedgerMark
+    kept_s: Annotated[float, Meta(ge=0)]
+    outcomes: dict[str, str] = {}
+
+
+class NodeReconcile(Message, frozen=True, kw_only=True):
+    """`nodes.reconcile`: compare what the masters know of a node's commands with its ledger. `accept` makes the ledger
+    the known one, so that the node runs commands again.
+    """
+
+    node: str
+    accept: bool = False
+
+
+class DeniedCommand(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that took effect, as the masters know, and that the ledger has not as such. `work` is its job or
+    transaction, in the state `state`. `look`: an operator must look at it; `remedy` says how.
+    """
+
+    id: str
+    action: str
+    outcome: str
+    work: str
+    state: str
+    look: bool
+    remedy: str
+
+
+class NodeReconciled(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """The difference between a node's ledger and what the masters know. `reason` is empty when it is the known ledger.
+
+    `known` is the mark that the masters had before, `told` the ledger's own; `compared` counts commands. `accepted`:
+    the ledger is the known one now.
+    """
+
+    node: str
+    reason: str
+    known: LedgerMark | None
+    told: LedgerMark
+    compared: int
+    denied: list[DeniedCommand]
+    accepted: bool
