@@ -13,6 +13,12 @@ Absence = Literal["is missing", "is empty", "holds no tables of fleetfold"]
 DAMAGE = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 
 
+class DamagedPagesError(sqlite3.DatabaseError):
+    """A page of the database is damaged."""
+
+    sqlite_errorcode = sqlite3.SQLITE_CORRUPT
+
+
 def absence(path: Path, table: str) -> Absence | None:
     """Say why `path` is a new database; None if it has `table`, or cannot be read (which its opening will report).
 
@@ -31,15 +37,13 @@ def absence(path: Path, table: str) -> Absence | None:
 
 
 def check_pages(connection: sqlite3.Connection) -> None:
-    """Read all pages of the database. Raises `sqlite3.DatabaseError` with the first damage that is found.
+    """Read all pages of the database. Raises `sqlite3.DatabaseError` with the first damage.
 
     Takes about a second for each gigabyte on a local disk.
     """
     (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
-        error = sqlite3.DatabaseError(" ".join(str(found).replace("*** in database main ***", "").split()))
-        error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
-        raise error
+        raise DamagedPagesError(" ".join(str(found).replace("*** in database main ***", "").split()))
 
 
 def is_damage(error: BaseException) -> bool:
