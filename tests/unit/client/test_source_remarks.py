@@ -40,7 +40,7 @@ def test_one_document_is_not_called_documents() -> None:
 
 def test_the_same_stands_in_the_json() -> None:
     assert _source(BAD) == {
-        "left_out": 1200, "repeated": 2, "without_text": 3, "note": "docs.jsonl:7: not JSON",
+        "left_out": 1200, "repeated": 2, "without_text": 3, "note": "docs.jsonl:7: not JSON", "damaged": "",
     }  # fmt: skip
 
 

@@ -9,6 +9,7 @@ revision = "r0014"
 down_revision = "r0013"
 branch_labels = None
 depends_on = None
+phase = "expand"
 
 
 def upgrade() -> None:
