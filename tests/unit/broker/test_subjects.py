@@ -24,6 +24,8 @@ KINDS = {
     "event": ("fleet.evt.shop.node.up", lambda s: s.event("shop", "node.up")),
     "notify": ("fleet.notify.ann.order.done", lambda s: s.notify("ann", "order.done")),
     "api": ("fleet.api.cli.nodes.list", lambda s: s.api("cli", "nodes.list")),
+    "direct": ("fleet.api.cli.at.m1.nodes.list", lambda s: s.direct("cli", "m1", "nodes.list")),
+    "locate": ("fleet.api.cli.locate", lambda s: s.locate("cli")),
     "join": ("fleet.join.shop.enrol", lambda s: s.join("shop", "enrol")),
     "peer": ("fleet.peer.m1.result", lambda s: s.peer("m1", "result")),
     "confirm": ("fleet.confirm.shop", lambda s: s.confirm("shop")),

@@ -85,6 +85,7 @@ def test_an_unknown_key_of_the_config_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT])
 async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.Signals) -> None:
+    signal.signal(number, signal.default_int_handler)  # whatever runs the tests may have it ignored, as `nohup` does
     cleaned = False
     with until_signalled() as told:
         asyncio.get_running_loop().call_soon(os.kill, os.getpid(), number)

@@ -52,7 +52,7 @@ async def test_what_is_not_yet_a_member_gets_a_narrow_door_for_two_minutes(doors
     shown = {
         "enrol": await doors.invite("shop"),
         "refresh": (await doors.member("shop")).refresh,
-        "join_request": unknown("join_request", "shop"),
+        "request": unknown("join_request", "shop"),
     }
     for grade, token in shown.items():
         grant = await _admit(doors, "shop", token)

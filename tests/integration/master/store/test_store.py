@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
+import pkgutil
 import sqlite3
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import exc, select
 
+from fleetfold_master import store as master_store
 from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
 from fleetfold_master.store import Store, Write
 from fleetfold_master.store.compiled_statements import insert_once
@@ -40,6 +43,8 @@ async def test_a_missing_folder_is_made(tmp_path: Path) -> None:
 
 
 async def test_the_migrations_make_the_tables_of_the_code(database_url: str) -> None:
+    for found in pkgutil.iter_modules(master_store.__path__, f"{master_store.__name__}."):
+        importlib.import_module(found.name)  # each module of tables adds its own to the metadata
     store = await Store.open(database_url)
     await store.close()
     engine, _ = open_engines(database_url)
