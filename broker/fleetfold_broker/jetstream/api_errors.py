@@ -17,6 +17,8 @@ NO_PEERS = 10005
 """`err_code` when a cluster has too few servers, or too few with room, for a stream."""
 NOT_CLUSTERED = 10074
 """`err_code` when a server that is in no cluster is asked for replicas."""
+NOT_ENABLED = {10039, 10076}
+"""`err_code`s where JetStream is disabled, for the account or altogether: asking again does not help."""
 NOT_NOW = {404, 503}
 """Status codes of what may work when it is asked again: a lost stream, a cluster that elects a leader."""
 
@@ -45,4 +47,5 @@ def api_error(call: str, error: dict[str, Any], remedy: str = "") -> FleetfoldEr
             field="limits.replicas",
         )
     text = f"JetStream refused {call}: {why}{remedy}"
-    return Unavailable(text) if error.get("code") in NOT_NOW else InternalError(text)
+    passes = error.get("code") in NOT_NOW and code not in NOT_ENABLED
+    return Unavailable(text) if passes else InternalError(text)
