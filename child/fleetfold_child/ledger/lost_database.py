@@ -39,6 +39,8 @@ async def open_ledger(data: Path, *, incarnation: str, new: bool = False) -> Led
     `node.db.damaged-<time>`.
     """
     path = data / LEDGER
+    if path.exists() and not path.is_file():
+        raise Conflict(f"data: {path} cannot be opened (it is not a file); look at the file", field="data")
     lost = absence(path, "fleetfold_schema")
     found = _traces(data)
     if lost and found and not new:
