@@ -14,7 +14,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from fleetfold import Child
+from fleetfold import Child, ChildOptions
 from fleetfold_child.enrolment.credential_store import FILE, CredentialStore
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
@@ -160,7 +160,8 @@ async def test_a_broker_that_asks_for_no_credentials_is_shown_none(tmp_path: Pat
     )  # fmt: skip
     await CredentialStore.open(tmp_path / "shop", "shop").keep(secrets)
     async with listening(serve) as port:
-        child = Child("shop", url=f"nats://127.0.0.1:{port}", data=tmp_path / "shop")
+        options = ChildOptions(new=True)  # there are credentials, and no ledger
+        child = Child("shop", url=f"nats://127.0.0.1:{port}", data=tmp_path / "shop", options=options)
         starting = asyncio.create_task(child.start())
         await eventually(lambda: bool(shown))
         starting.cancel()
