@@ -35,8 +35,8 @@ class Life:
         surroundings = Surroundings(Path("/"), store, None)
         self.id, self.roll = self.membership.id, MemberList(store, self.membership, surroundings)
         self.outbox = Outbox()
-        self.jobs = Jobs(store, self.outbox, clock, Doctor(), owner=self.id)
-        self.transactions = Transactions(store, Outbox(), clock, Doctor(), NODES.get, owner=self.id)
+        self.jobs = Jobs(store, self.outbox, clock, Doctor(), JobOptions(owner=self.id))
+        self.transactions = Transactions(store, Outbox(), clock, Doctor(), NODES.get, TransactionOptions(owner=self.id))
 
     async def sees(self, other: Life) -> MasterInfo:
         return next(each for each in await self.roll.call() if each.id == other.id)
