@@ -10,10 +10,10 @@ import pytest
 
 from fleetfold_master.cluster import MemberList, Membership, Surroundings
 from fleetfold_master.cluster.membership import AMISS, BEAT_S
-from fleetfold_master.jobs import Jobs
+from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
-from fleetfold_master.transactions import Transactions
+from fleetfold_master.transactions import TransactionOptions, Transactions
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import MasterInfo, Run, Scopes, StepSpec, Transact
