@@ -58,13 +58,17 @@ class Fleet:
         self.children: dict[str, Child] = {}
         self._clients = AsyncExitStack()
 
-    async def start_master(self, data: str = "master", own: MasterDocuments | None = None) -> None:
-        """Start a master on the database in the folder `data`, an empty one if it is new; `own` are its collections."""
+    async def start_master(
+        self, data: str = "master", own: MasterDocuments | None = None, *, new: bool = False
+    ) -> None:
+        """Start a master on the database in the folder `data`; `own` are its collections. A `new` one begins without the
+        database that is missing.
+        """
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
             self.broker.url, data=self.place / data, heartbeat_s=HEARTBEAT_S, access=self.access,
             keys=self.place / "keys", ask=self.ask, own=own, database=self.database, callbacks=self.callbacks,
-            redact=self.redact,
+            redact=self.redact, new=new,
         )  # fmt: skip
         await self.master.start()
         kept = LocalKey(self.broker.url, "cli", await self.master.local_key())

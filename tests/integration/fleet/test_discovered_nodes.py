@@ -49,7 +49,7 @@ async def test_a_node_that_the_master_has_lost_is_found_while_its_credentials_ar
     await fleet.start_child("shop")
     assert await fleet.client.nodes.discover(timeout_s=0.2) == []
     await fleet.stop_master()
-    await fleet.start_master(data="empty")
+    await fleet.start_master(data="empty", new=True)
     client = await fleet.new_client("tester")
     await eventually(finds(client, {"shop": ("unregistered", True)}))
 

@@ -71,7 +71,7 @@ async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(
     await fleet.start_child("shop", {"products": lambda: DOCS})
     await fleet.start_child("blog", {"posts": lambda: DOCS})
     await fleet.stop_master()
-    await fleet.start_master(data="empty")
+    await fleet.start_master(data="empty", new=True)
 
     async def both() -> bool:
         return {node.name for node in await fleet.client.nodes.list() if node.healthy} == {"shop", "blog"}
@@ -85,7 +85,7 @@ async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(
 async def test_a_master_that_has_lost_its_database_takes_in_whom_it_invites_again(fleet: Fleet) -> None:
     await fleet.start_child("shop", {"products": lambda: DOCS})
     await fleet.stop_master()
-    await fleet.start_master(data="empty")
+    await fleet.start_master(data="empty", new=True)
     client = await fleet.new_client("tester")
     await fleet.stop_child("shop")
     with pytest.raises(Unauthenticated, match="`fleetfold nodes invite shop`"):
