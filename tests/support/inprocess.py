@@ -61,8 +61,8 @@ class Fleet:
     async def start_master(
         self, data: str = "master", own: MasterDocuments | None = None, *, new: bool = False
     ) -> None:
-        """Start a master on the database in the folder `data`; `own` are its collections. A `new` one begins without the
-        database that is missing.
+        """Start a master on the database in the folder `data`; `own` are its collections. A `new` one begins without
+        the database that is missing.
         """
         (self.place / data).mkdir(exist_ok=True)
         self.master = Master(
