@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 
 import msgspec
 import pytest
@@ -13,7 +14,7 @@ from msgspec.structs import replace
 from fleetfold.client import Client
 from fleetfold.resources.events import OwnEvent
 from fleetfold_master.outbox import publisher
-from fleetfold_master.transactions import coordinator
+from fleetfold_master.transactions import TransactionOptions
 from fleetfold_master.transactions.model import Policy
 from fleetfold_master.webhooks.webhook_signing import FILE
 from fleetfold_shared import verbs
@@ -121,7 +122,10 @@ async def test_a_parked_transaction_is_an_alert_that_says_what_to_do(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """And its caller is told that it is parked, then how an operator ended it."""
-    monkeypatch.setattr(coordinator, "Policy", lambda: Policy(max_tries=1))
+    await fleet.stop_master()
+    impatient = partial(TransactionOptions, policy=Policy(max_tries=1))
+    monkeypatch.setattr("fleetfold_master.runtime.engines.TransactionOptions", impatient)
+    await fleet.start_master()
     await fleet.start_child("shop")
     steps = [replace(_step(), rollback=Rollback("stumble")), replace(_step(mood="refuse"), name="b")]
     async with fleet.masters_bus() as bus, receiving() as receiver:
