@@ -61,7 +61,7 @@ async def test_a_lost_ledger_is_an_error_and_nothing_is_run(fleet: Fleet) -> Non
     await node_with_a_job(fleet, "first")
     await fleet.stop_child("shop")
     remove(fleet.place / "shop")
-    await fleet.start_child("shop")
+    await fleet.start_child("shop", new=True)
     node = await becomes(fleet, "error")
     assert node.failing == ["ledger"]
     assert node.reason.startswith("ledger: it is another one than before (it was lost; height 0, known 2); put the")
@@ -79,7 +79,7 @@ async def test_a_command_that_waits_runs_only_when_the_ledger_is_accepted(fleet:
     remove(fleet.place / "shop")
     assert fleet.master is not None
     await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"], id="waits", detach=True)
-    await fleet.start_child("shop")
+    await fleet.start_child("shop", new=True)
     await becomes(fleet, "error")
     assert (await fleet.client.jobs.get("waits")).state == "running"
     found = await fleet.client.nodes.reconcile("shop", accept=True)
