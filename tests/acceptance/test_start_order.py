@@ -17,7 +17,7 @@ from support.fleet import Fleet, fleetfold, running_fleet
 
 pytestmark = pytest.mark.dear
 
-FOR_BROKER, FOR_MASTER = b"node.awaiting_broker", b"node.awaiting_master"
+FOR_BROKER, FOR_MASTER = b".awaiting_broker", b".awaiting_master"
 PROGRAM = "import sys; from fleetfold import Child; Child('shop', url=sys.argv[1]).run()"
 
 

@@ -126,7 +126,7 @@ async def running_master(
         own = await _own_collections(config.master, data, opened)
         from fleetfold_master.master import Master
 
-        await wait_for_greeting(url, "master.waits_for_its_broker")
+        await wait_for_greeting(url, "master.awaiting_broker")
         master = Master(
             url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
             keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from fleetfold import Client
@@ -40,6 +42,9 @@ async def places(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> AdmissionCont
     return places
 
 
+NUMBERS = itertools.count()
+
+
 async def _running(fleet: Fleet) -> str:
     await fleet.start_child("shop", {"products": None})
     return (await fleet.client.run("doze", {"seconds": 600}, nodes=["shop"], detach=True)).id
@@ -48,8 +53,8 @@ async def _running(fleet: Fleet) -> str:
 async def _wait(client: Client, ask: Message, verb: str, number: int) -> None:
     """As a client would that waits for no answer before it asks again."""
     bus = client._caller.bus
-    reply = f"{bus.connection.options.inbox_prefix}.waiting"
     for _ in range(number):
+        reply = f"{bus.connection.options.inbox_prefix}.waiting.{next(NUMBERS)}"  # one request has one reply subject
         await bus.connection.publish(bus.subjects.api(bus.caller, verb), encode(ask), reply)
 
 
@@ -87,7 +92,7 @@ async def test_how_many_may_wait_is_limited_and_said(fleet: Fleet, places: Admis
     job = await _running(fleet)
     reader = await fleet.new_client("greedy", "reader")
     bus = reader._caller.bus
-    answers = await listen(bus, f"{bus.connection.options.inbox_prefix}.waiting")
+    answers = await listen(bus, f"{bus.connection.options.inbox_prefix}.waiting.*")
     ask: Message = JobWait(id=job, wait_ms=60_000) if verb == "jobs.wait" else JobFollow(id=job, wait_ms=60_000)
     places.waiting._most_each = 40
     for number in range(50):  # one after the other: each has begun to wait, or is refused
