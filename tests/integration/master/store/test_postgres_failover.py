@@ -17,7 +17,8 @@ from support.wait import eventually
 TIMES = ("last_seen_at", "removed_at", "assigned_at", "trouble_at", "stopped_at")
 EMPTY = {
     **dict.fromkeys((*TIMES, "labels", "weight", "heartbeat_s")), "assigned": "active", "assigned_by": "",
-    "problems": "[]", "ledger_generation": "", "ledger_height": 0, "state": "active", "description": "{}", "title": "", "registered_at": 1.0,
+    "problems": "[]", "ledger_generation": "", "ledger_height": 0,
+    "state": "active", "description": "{}", "title": "", "registered_at": 1.0,
 }  # fmt: skip
 WRITERS = 8
 
