@@ -12,6 +12,7 @@ from fleetfold_master.store import Store, Write
 from fleetfold_master.store.database_engines import open_engines
 from fleetfold_master.store.tables import node
 from fleetfold_shared.errors import InvalidInput, Unavailable
+from support.node_row import node_row
 from support.postgres import Cluster
 from support.wait import eventually
 
@@ -20,36 +21,26 @@ NAMES = select(node.c.name)
 DROP_ALL = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname LIKE 'test_%'"
 
 
-def _row(name: str, **more: object) -> dict[str, object]:
-    times = ("last_seen_at", "removed_at", "assigned_at", "trouble_at", "stopped_at")
-    empty: dict[str, object] = dict.fromkeys((*times, "labels", "weight", "heartbeat_s")) | {
-        "ledger_generation": "",
-        "ledger_height": 0,
-    }
-    empty |= {"assigned": "active", "assigned_by": "", "problems": "[]"}
-    return {"name": name, "state": "active", "description": "{}", "title": "", "registered_at": 1.0, **empty, **more}
-
-
 async def _names(store: Store) -> set[str]:
     return {row["name"] for row in await store.read(NAMES)}
 
 
 async def test_a_dropped_connection_is_replaced_and_nobody_notices(postgres: Cluster, postgres_url: str) -> None:
     store = await Store.open(postgres_url)
-    await store.write(Write(INSERT, [_row("before")]))
+    await store.write(Write(INSERT, [node_row("before")]))
     await store.read(NAMES)
     await asyncio.to_thread(postgres.execute, DROP_ALL)
-    await asyncio.gather(*(store.write(Write(INSERT, [_row(f"after-{n}")])) for n in range(5)))
+    await asyncio.gather(*(store.write(Write(INSERT, [node_row(f"after-{n}")])) for n in range(5)))
     assert await _names(store) == {"before", *(f"after-{n}" for n in range(5))}
     await store.close()
 
 
 async def test_a_neighbour_that_fails_on_the_new_connection_fails_alone(postgres: Cluster, postgres_url: str) -> None:
     store = await Store.open(postgres_url)
-    await store.write(Write(INSERT, [_row("a")]))
+    await store.write(Write(INSERT, [node_row("a")]))
     await asyncio.to_thread(postgres.execute, DROP_ALL)
     outcomes = await asyncio.gather(
-        *(store.write(Write(INSERT, [_row(name)])) for name in ("b", "a", "c")), return_exceptions=True
+        *(store.write(Write(INSERT, [node_row(name)])) for name in ("b", "a", "c")), return_exceptions=True
     )
     assert [type(outcome).__name__ for outcome in outcomes] == ["int", "UniqueViolation", "int"]
     await store.close()
@@ -67,7 +58,7 @@ async def test_what_was_acknowledged_survives_kills_of_the_server(postgres: Clus
         while not done.is_set():
             name, number = f"w{worker}-{number}", number + 1
             try:
-                await store.write(Write(INSERT, [_row(name)]))
+                await store.write(Write(INSERT, [node_row(name)]))
                 acknowledged.add(name)
             except Unavailable:
                 refused.append(name)
@@ -94,14 +85,14 @@ async def test_a_server_that_is_gone_is_said_to_be_gone(
     await asyncio.to_thread(postgres.kill)
     try:
         with pytest.raises(Unavailable, match="database: the master's cannot be used now"):
-            await store.write(Write(INSERT, [_row("a")]))
+            await store.write(Write(INSERT, [node_row("a")]))
         with pytest.raises(Unavailable, match="database: the master's cannot be used now"):
             await store.read(NAMES)
         with pytest.raises(Unavailable, match="database: "):
             await Store.open(postgres_url)
     finally:
         await asyncio.to_thread(postgres.start)
-    await store.write(Write(INSERT, [_row("a")]))
+    await store.write(Write(INSERT, [node_row("a")]))
     assert await _names(store) == {"a"}
     await store.close()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
@@ -121,7 +112,7 @@ async def test_an_asynchronous_server_is_made_to_commit_first(postgres: Cluster,
 
 async def test_a_text_with_a_nul_is_kept_without_it(postgres_url: str) -> None:
     store = await Store.open(postgres_url)
-    await store.write(Write(INSERT, [_row("a", title="a\0b")]))
+    await store.write(Write(INSERT, [node_row("a", title="a\0b")]))
     assert [row["title"] for row in await store.read(select(node.c.title))] == ["a\ufffdb"]
     await store.close()
 

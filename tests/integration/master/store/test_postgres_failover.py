@@ -11,20 +11,15 @@ from fleetfold_master.store import Store, Write
 from fleetfold_master.store.tables import node
 from fleetfold_shared.errors import Unavailable
 from support.effort import effort
+from support.node_row import node_row
 from support.postgres import Cluster
 from support.wait import eventually
 
-TIMES = ("last_seen_at", "removed_at", "assigned_at", "trouble_at", "stopped_at")
-EMPTY = {
-    **dict.fromkeys((*TIMES, "labels", "weight", "heartbeat_s")), "assigned": "active", "assigned_by": "",
-    "problems": "[]", "ledger_generation": "", "ledger_height": 0,
-    "state": "active", "description": "{}", "title": "", "registered_at": 1.0,
-}  # fmt: skip
 WRITERS = 8
 
 
 async def _write(store: Store, name: str) -> None:
-    await store.write(Write(node.insert(), [{**EMPTY, "name": name}]))
+    await store.write(Write(node.insert(), [node_row(name)]))
 
 
 async def _names(store: Store) -> set[str]:

@@ -22,19 +22,10 @@ from fleetfold_master.store.database_engines import open_engines
 from fleetfold_master.store.tables import metadata, node
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeDescription
+from support.node_row import node_row
 
 INSERT = node.insert()
 INSERT_ONCE = insert_once(node)
-
-
-def _row(name: str) -> dict[str, object]:
-    times = ("last_seen_at", "removed_at", "assigned_at", "trouble_at", "stopped_at")
-    empty: dict[str, object] = dict.fromkeys((*times, "labels", "weight", "heartbeat_s")) | {
-        "ledger_generation": "",
-        "ledger_height": 0,
-    }
-    empty |= {"assigned": "active", "assigned_by": "", "problems": "[]"}
-    return {"name": name, "state": "active", "description": "{}", "title": "", "registered_at": 1.0, **empty}
 
 
 async def test_a_missing_folder_is_made(tmp_path: Path) -> None:
@@ -57,7 +48,7 @@ async def test_what_was_written_is_there_after_a_restart(database_url: str) -> N
     url = database_url
     for name in ("a", "b"):
         store = await Store.open(url)
-        await store.write(Write(INSERT, [_row(name)]))
+        await store.write(Write(INSERT, [node_row(name)]))
         await store.close()
     store = await Store.open(url)
     assert [row["name"] for row in await store.read(select(node.c.name).order_by(node.c.name))] == ["a", "b"]
@@ -68,7 +59,7 @@ async def test_one_failing_write_does_not_fail_its_neighbours(database_url: str)
     store = await Store.open(database_url)
     names = ["a", "b", "a", "c"]
     outcomes = await asyncio.gather(
-        *(store.write(Write(INSERT, [_row(name)])) for name in names), return_exceptions=True
+        *(store.write(Write(INSERT, [node_row(name)])) for name in names), return_exceptions=True
     )
     assert outcomes == [1, 1, outcomes[2], 1]
     assert type(outcomes[2]).__name__ in {"IntegrityError", "UniqueViolation"}
@@ -78,7 +69,9 @@ async def test_one_failing_write_does_not_fail_its_neighbours(database_url: str)
 
 async def test_only_the_first_claim_of_a_key_is_granted(database_url: str) -> None:
     store = await Store.open(database_url)
-    claims = [store.claim(Write(INSERT_ONCE, [_row("a")]), Write(INSERT, [_row(f"belongs-{i}")])) for i in range(5)]
+    claims = [
+        store.claim(Write(INSERT_ONCE, [node_row("a")]), Write(INSERT, [node_row(f"belongs-{i}")])) for i in range(5)
+    ]
     assert sorted(await asyncio.gather(*claims)) == [False] * 4 + [True]
     assert len(await store.read(select(node))) == 2
     await store.close()
@@ -172,7 +165,7 @@ async def test_a_removed_node_is_kept_aside_and_may_return(database_url: str) ->
 
 async def test_the_space_of_deleted_rows_is_given_back(database_url: str, tmp_path: Path) -> None:
     store = await Store.open(database_url)
-    rows = [{**_row(f"n{number}"), "description": "x" * 3000} for number in range(4000)]
+    rows = [{**node_row(f"n{number}"), "description": "x" * 3000} for number in range(4000)]
     await store.write(Write(INSERT, rows))
     before = sum(file.stat().st_size for file in tmp_path.glob("master.db*"))  # noqa: ASYNC240  # a moment
     await store.write(Write(node.delete(), [{}]))
