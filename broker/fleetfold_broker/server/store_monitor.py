@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import secrets
-import socket
 from pathlib import Path
 
 import msgspec
 
 from fleetfold_broker.disk_space import DiskSpace
 from fleetfold_broker.server.health_report import HealthReport
+from fleetfold_broker.server.server_lock import claim_port
+from fleetfold_shared.errors import Conflict
 
 __all__ = ["StoreMonitor"]
 
@@ -66,9 +67,7 @@ class StoreMonitor:
 
 def _free_port(wanted: int) -> int:
     """Return `wanted` if nobody listens there, else another port."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        with contextlib.suppress(OSError):
-            probe.bind((HOST, wanted))
-            return int(probe.getsockname()[1])
-    return _free_port(0)
+    try:
+        return claim_port(HOST, wanted)
+    except Conflict:
+        return claim_port(HOST, 0)
