@@ -6,7 +6,6 @@ The copy is for people who look for what was there. Put back, it is an older led
 from __future__ import annotations
 
 import contextlib
-import os
 import sqlite3
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.ledger.ledger_schema import VERSION
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Conflict
+from fleetfold_storage.sqlite_snapshot import SqliteSnapshot
 
 __all__ = ["KEPT_S", "forget_copies", "prepare_upgrade"]
 
@@ -39,8 +39,8 @@ def prepare_upgrade(path: Path) -> None:
                     f"{path}: written by a newer fleetfold (its schema is {found}, this version, {__version__}, knows "
                     f"up to {VERSION}); upgrade fleetfold on this node"
                 )
-            if 0 < found < VERSION:
-                _copy(ledger, path)
+        if 0 < found < VERSION:
+            _copy(path)
     except (sqlite3.DatabaseError, OSError) as error:
         if disk := disk_error(error, path.parent):
             raise disk from error
@@ -60,17 +60,15 @@ def _version(ledger: sqlite3.Connection) -> int:
     return (ledger.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0] or 0) if tables else 0
 
 
-def _copy(ledger: sqlite3.Connection, path: Path) -> None:
+def _copy(path: Path) -> None:
     """Copy all that is committed, also what is still in the write-ahead log. A copy of before is replaced."""
     copy = path.with_name(f"{path.name}.before-{__version__}")
     draft = copy.with_name(f"{path.name}.draft")
     draft.unlink(missing_ok=True)
     private_file(draft)
     try:
-        with contextlib.closing(sqlite3.connect(draft)) as target:
-            ledger.backup(target)
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
+        with SqliteSnapshot(path) as ledger:
+            ledger.copy(draft)
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)
