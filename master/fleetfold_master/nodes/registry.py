@@ -145,10 +145,6 @@ class Registry:
         node = self._nodes.get(name)
         return "" if node is None else refusal(name, node.ledger, self._ledgers.told(name))
 
-    def told_ledger(self, name: str) -> LedgerMark | None:
-        """The mark of the ledger that the node has now, as it was told last."""
-        return self._ledgers.told(name)
-
     async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
         """Make this ledger the known one."""
         async with self._writing:
