@@ -1,30 +1,36 @@
-"""Quarantine: a damaged file or folder is kept under another name, and a new one can be made in its place."""
+"""Quarantine: a file or folder is kept under another name, and a new one can be made in its place."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-__all__ = ["set_aside"]
-
+__all__ = ["set_aside", "unused_name"]
 
 COMPANIONS = ("-wal", "-shm")
 """Ends of the names of files that belong to a SQLite database."""
 
 
-def set_aside(path: Path) -> Path | None:
-    """Rename `path` to `<path>.damaged-<UTC time>`; return the new path, None if there is nothing. Raises `OSError`.
+def set_aside(path: Path, mark: str | None = None) -> Path | None:
+    """Rename `path` to `<path>.<mark>`, by default `damaged-<UTC time>`; return the new path, None if there is nothing.
+    Raises `OSError`.
 
     The log of a SQLite database goes with it.
     """
     if not path.exists():
         return None
-    stem = f"{path.name}.damaged-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}"
-    number, target = 1, path.with_name(stem)
-    while target.exists():
-        number, target = number + 1, path.with_name(f"{stem}-{number}")
+    target = unused_name(path, mark or time.strftime("damaged-%Y%m%dT%H%M%SZ", time.gmtime()))
     for end in COMPANIONS:
         companion = path.with_name(f"{path.name}{end}")
         if companion.exists():
             companion.rename(target.with_name(f"{target.name}{end}"))
     return path.rename(target)
+
+
+def unused_name(path: Path, mark: str) -> Path:
+    """Return `<path>.<mark>`, or the first of `<path>.<mark>-2`, `-3` and so on that does not exist."""
+    number, target = 1, path.with_name(f"{path.name}.{mark}")
+    while target.exists():
+        number += 1
+        target = path.with_name(f"{path.name}.{mark}-{number}")
+    return target

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from fleetfold_broker.data_version import STAMP
 from fleetfold_broker.file_lock import FileLock
+from fleetfold_broker.quarantine import unused_name
 from fleetfold_broker.secret_file import private_folder
 from fleetfold_child.data_lock import DataLock
 from fleetfold_shared.errors import Conflict
 
-__all__ = ["DataFolder", "locked_folder", "move_aside"]
+__all__ = ["DataFolder", "locked_folder"]
 
 _STAYS = ("lock", "master.lock", "credentials.json", STAMP)
 """Names of files that are no contents: locks, a node's credentials, which are newer than those of any backup, and the
@@ -39,7 +40,7 @@ class DataFolder:
     def fill(self, suffix: str) -> None:
         """Move the earlier contents aside, to a folder beside it, and the drafted files to their places."""
         if found := self.contents():
-            self.moved = self.path.with_name(f"{self.path.name}.before-{suffix}")
+            self.moved = unused_name(self.path, f"before-{suffix}")
             private_folder(self.moved)
             for one in found:
                 one.rename(self.moved / one.name)
@@ -66,13 +67,6 @@ def locked_folder(path: Path, *, of_master: bool, force: bool) -> Iterator[DataF
             yield folder
         finally:
             shutil.rmtree(folder.draft, ignore_errors=True)
-
-
-def move_aside(file: Path, suffix: str) -> Path | None:
-    """Rename a file that is there; return its new path."""
-    if not file.exists():
-        return None
-    return file.rename(file.with_name(f"{file.name}.before-{suffix}"))
 
 
 def _lock(path: Path, *, of_master: bool) -> AbstractContextManager[object]:

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from fleetfold.backup.catalogue import object_name
-from fleetfold.backup.data_folders import move_aside
 from fleetfold.backup.manifest import BackupManifest
 from fleetfold.backup.pinning import SECRETS
 from fleetfold.backup.places import MASTER_PART, BackupPlaces, node_of
 from fleetfold.backup.sealing import unseal
 from fleetfold.backup.targets import BackupTarget
+from fleetfold_broker.quarantine import set_aside
 from fleetfold_broker.secret_file import replace
 from fleetfold_shared.errors import Conflict, InvalidInput
 
@@ -55,7 +55,7 @@ def put_secrets(files: Mapping[Path, bytes], suffix: str) -> None:
     """Write the secrets, readable by their owner alone; others that are there are moved aside."""
     for file, content in files.items():
         if not file.exists() or file.read_bytes() != content:
-            move_aside(file, suffix)
+            set_aside(file, f"before-{suffix}")
             replace(file, content)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from fleetfold.backup.catalogue import object_name
-from fleetfold.backup.data_folders import DataFolder, locked_folder, move_aside
+from fleetfold.backup.data_folders import DataFolder, locked_folder
 from fleetfold.backup.digests import file_digest
 from fleetfold.backup.manifest import BackupFile, BackupManifest
 from fleetfold.backup.places import MASTER_PART, BackupPlaces, node_of
@@ -23,6 +23,7 @@ from fleetfold.backup.postgres_dump import check_unused, restore_dump
 from fleetfold.backup.restored_secrets import check_secrets, open_secrets, put_secrets, secret_places
 from fleetfold.backup.targets import BackupTarget
 from fleetfold.backup.unknown_work import UnknownWork, find_unknown_work
+from fleetfold_broker.quarantine import set_aside
 from fleetfold_broker.secret_file import private_folder, replace
 from fleetfold_child.ledger.node_audit import LEDGER
 from fleetfold_shared.errors import InvalidInput, NotFound, Unavailable
@@ -157,7 +158,7 @@ def _place(places: BackupPlaces, part: str, folder: DataFolder, url: str | None,
             (folder.draft / _DUMP).unlink()
         elif (file := places.master_file) is not None and file.parent != folder.path:
             private_folder(file.parent)
-            moved += [move_aside(file.with_name(file.name + end), suffix) for end in ("", "-wal", "-shm")]
+            moved.append(set_aside(file, f"before-{suffix}"))
             shutil.move(folder.draft / _DATABASE, file)
     folder.fill(suffix)
     return [str(path) for path in (*moved, folder.moved) if path is not None]
