@@ -21,7 +21,7 @@ from fleetfold_shared.messages import Message, decode
 from fleetfold_shared.values import encode_exactly
 from fleetfold_shared.verbs import Verb
 
-__all__ = ["ANSWER_S", "LONG_POLL_S", "SILENCE_S", "Caller", "RateLimit", "pause_s", "wait_ms"]
+__all__ = ["ANSWER_S", "LONG_POLL_S", "SILENCE_S", "Caller", "RateLimit", "limit_s", "pause_s", "wait_ms"]
 
 Takes = TypeVar("Takes", bound=Message)
 Gives = TypeVar("Gives", bound=Message)
@@ -62,7 +62,7 @@ class Caller:
         """Send one request to a master; the reply within `timeout_s`, or `DeadlineExceeded`. A request that was not
         accepted for want of room is repeated within that time; so is one that a hanging master has, if it may be."""
         try:
-            answer = await self._ask_while_overloaded(verb, encode_exactly(ask), _limit_s(timeout_s))
+            answer = await self._ask_while_overloaded(verb, encode_exactly(ask), timeout_s)
         except Unavailable as error:
             raise _no_master(error) from None
         self._note_limit(answer.headers or {})
@@ -72,7 +72,6 @@ class Caller:
         """Send one repeatable request; the parts of its streamed reply as they arrive. Close the generator to end the
         work."""
         subject, data = self.bus.subjects.api(self.bus.caller, verb.name), encode_exactly(ask)
-        timeout_s = _limit_s(timeout_s)
         hedging = self.bus.hedging(verb.name, data, timeout_s, {PARTS: "1"})
         try:
             async with aclosing(in_parts(self.bus, subject, data, timeout_s, SILENCE_S, hedging)) as parts:
@@ -150,8 +149,10 @@ class Caller:
             await asyncio.sleep(pause if deadline is None else min(pause, max(0.0, deadline - loop.time())))
 
 
-def _limit_s(timeout_s: float) -> float:
-    """Return how long to wait for a reply. A limit that is not positive is the master's to refuse, by its field."""
+def limit_s(timeout_s: float) -> float:
+    """Return how long to wait for the reply to a request that carries its time limit. One that is not positive is the
+    master's to refuse, by its field.
+    """
     return timeout_s if timeout_s > 0 else ANSWER_S
 
 

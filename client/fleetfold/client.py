@@ -9,7 +9,7 @@ from typing import Any, Literal, Self, overload
 from msgspec.structs import replace
 
 from fleetfold.answer_stream import AnswerStream, answer_parts
-from fleetfold.caller import Caller, RateLimit
+from fleetfold.caller import Caller, RateLimit, limit_s
 from fleetfold.connecting import Connecting, connect_bus
 from fleetfold.logging import configure_library
 from fleetfold.names import Names, SearchedNodes, listed, which
@@ -147,7 +147,7 @@ class Client:
             query, limit=limit, nodes=nodes, collections=collections, filter=filter, sort=sort, timeout_s=timeout_s,
             options=options,
         )  # fmt: skip
-        return await self._caller.ask(verbs.search.QUERY, request, timeout_s)
+        return await self._caller.ask(verbs.search.QUERY, request, limit_s(timeout_s))
 
     async def search_pages(
         self,
@@ -202,7 +202,7 @@ class Client:
             question=question, nodes=chosen, among=among, collections=listed(collections, "collections"), limit=limit,
             budget=budget, model=model, by=by, timeout_ms=round(timeout_s * 1000),
         )  # fmt: skip
-        return AnswerStream(answer_parts(self._caller, request, timeout_s))
+        return AnswerStream(answer_parts(self._caller, request, limit_s(timeout_s)))
 
     @overload
     async def run(

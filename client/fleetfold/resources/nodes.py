@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 from collections.abc import Sequence
 
-from fleetfold.caller import Caller
+from fleetfold.caller import Caller, limit_s
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     CAPABILITIES,
@@ -67,14 +67,14 @@ class Nodes:
     async def ping(self, *names: str, timeout_s: float = 1.0) -> dict[str, float | None]:
         """Ping the named nodes, or all: round-trip milliseconds by name, None for a node silent for `timeout_s`."""
         ask = NodePing(nodes=[*names], timeout_ms=round(timeout_s * 1000))
-        return (await self._caller.ask(verbs.nodes.PING, ask, timeout_s)).ms
+        return (await self._caller.ask(verbs.nodes.PING, ask, limit_s(timeout_s))).ms
 
     async def discover(self, *, timeout_s: float = 1.0) -> builtins.list[DiscoveredNode]:
         """List the names outside of the fleet: unregistered and removed nodes that answer a broadcast within
         `timeout_s`, and nodes that wait for approval.
         """
         ask = NodeDiscover(timeout_ms=round(timeout_s * 1000))
-        return (await self._caller.ask(verbs.nodes.DISCOVER, ask, timeout_s)).nodes
+        return (await self._caller.ask(verbs.nodes.DISCOVER, ask, limit_s(timeout_s))).nodes
 
     async def stats(self) -> NodeStats:
         """Get statistics of the fleet: nodes by state, documents, jobs and transactions."""
