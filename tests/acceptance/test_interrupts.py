@@ -100,7 +100,7 @@ def arguments(words: str, place: Path, number: int) -> list[str]:
         "child": ["-c", COMMAND, "child", "--name", name, "--collection", f"products={documents}"],
         "up": ["-c", COMMAND, "up", "--port", "0", *own],
         "broker": ["-c", COMMAND, "broker", "--port", "0", "--store", own[1]],
-        "master": ["-c", COMMAND, "master", *own],
+        "master": ["-c", COMMAND, "master", *own, "--new"],  # the keys are those of a fleet that has a database
     }
     return more.get(words, ["-c", COMMAND, *words.split()])
 
