@@ -105,7 +105,7 @@ class Child:
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
-        self._database_urls, self._kept_s = dict(databases or {}), check_retention(chosen.ledger_days)
+        self._database_urls, self._retention_s = dict(databases or {}), check_retention(chosen.ledger_days)
         self._redact = Redactor(listed(chosen.redact, "redact"))
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
@@ -204,7 +204,7 @@ class Child:
             databases = await self._open_databases()
             node = self._node = Node(
                 bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
-                databases, self._kept_s, self._redact, self._holdings.lost, self._options.check_every_s,
+                databases, self._retention_s, self._redact, self._holdings.lost, self._options.check_every_s,
             )  # fmt: skip
             await node.start()
         except BaseException:

@@ -2,7 +2,7 @@
 
 tx = Transaction("order")
 order = tx.step(
-    "shop.place_order", sku="TNT-204", rollback=step.undo("cancel_order", order_id=step["order_id"])
+    "shop.place_order", sku="TNT-204", rollback=step.compensation("cancel_order", order_id=step["order_id"])
 )
 tx.step("crm.open_ticket", text=f"order {order['order_id']}", when=order["total"] > 100)
 view = await fleet.transact(tx)
@@ -28,7 +28,7 @@ _REQUIRED: Final = object()
 
 
 class PlannedCompensation(msgspec.Struct, frozen=True):
-    """The compensation of a step; made by `step.undo`."""
+    """The compensation of a step; made by `step.compensation`."""
 
     action: str
     params: Mapping[str, Any]
@@ -44,7 +44,7 @@ class _OwnStep(Reference):
         """What it noted with `ctx.note`, by name: `step.log["order_id"]`. There even if it has failed."""
         return self["log"]
 
-    def undo(self, action: str, /, **params: Any) -> PlannedCompensation:
+    def compensation(self, action: str, /, **params: Any) -> PlannedCompensation:
         """The rollback: `action` on the step's own node."""
         return PlannedCompensation(action, params)
 

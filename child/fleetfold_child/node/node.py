@@ -46,7 +46,7 @@ from fleetfold_shared.messages import (
     CollectionInfo,
     CommandsConfirm,
     CommandsConfirmed,
-    EndpointFigures,
+    EndpointCounters,
     Join,
     Joined,
     LedgerMark,
@@ -55,7 +55,7 @@ from fleetfold_shared.messages import (
     NodeDescription,
     NodePart,
     ProgressReport,
-    ServiceFigures,
+    ServiceCounters,
     Standing,
 )  # fmt: skip
 from fleetfold_shared.redaction import Redactor
@@ -73,7 +73,7 @@ CONFIRM_S = 10.0
 PRUNE_EVERY_S = 900.0
 CHECK_EVERY_S = 86_400.0
 IDLE_LOOK_S = 1.0
-KEPT_S = 30 * 86_400.0
+RETENTION_S = 30 * 86_400.0
 """Seconds for which the ledger keeps ended commands that the masters have confirmed."""
 LAST_ERROR = 200
 """Most characters of an endpoint's last error in service discovery."""
@@ -88,7 +88,7 @@ class Node:
     def __init__(
         self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
-        answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
+        answerer: Answerer | None = None, databases: Databases | None = None, retention_s: float = RETENTION_S,
         redact: Redactor | None = None, lost: Mapping[str, CollectionInfo] | None = None,
         check_every_s: float = CHECK_EVERY_S,
     ) -> None:  # fmt: skip
@@ -107,8 +107,8 @@ class Node:
             limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
         )  # fmt: skip
         self._granted, self._answerer = granted, answerer
-        self._kept_s = kept_s
-        self._forgetting = Forgetting(ledger, databases, kept_s, self._ask_settled)
+        self._retention_s = retention_s
+        self._forgetting = Forgetting(ledger, databases, retention_s, self._ask_settled)
         self._confirmed = ConfirmedPublisher(bus)
         self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
         self._results = ResultPublisher(
@@ -206,7 +206,7 @@ class Node:
     async def verdicts(self, ids: Several[str]) -> LedgerVerdicts:
         """Return what the ledger has of these commands."""
         outcomes = await self._ledger.outcomes(ids)
-        return LedgerVerdicts(mark=await self._ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
+        return LedgerVerdicts(mark=await self._ledger.mark(), retention_s=self._retention_s, outcomes=outcomes)
 
     def join_again(self) -> None:
         """Register again, because the master has lost its store."""
@@ -237,13 +237,13 @@ class Node:
         )
 
     @property
-    def figures(self) -> ServiceFigures:
+    def counters(self) -> ServiceCounters:
         """Counters of its endpoints since the start."""
         service = self._service.introspection
-        return ServiceFigures(
+        return ServiceCounters(
             incarnation=self._described.incarnation, version=service.version, started=service.started,
             endpoints=[
-                EndpointFigures(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
+                EndpointCounters(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
                 for each in service.endpoints
             ],
         )  # fmt: skip
@@ -266,7 +266,7 @@ class Node:
         )
 
     async def _look_at_disk(self, _thorough: bool) -> None:
-        """Have a changed space of the data's volume told."""
+        """Report a changed space of the data's volume."""
         if self._disk.look():
             self.changed()
 
@@ -308,8 +308,8 @@ class Node:
         await self._publish_pending()
 
     async def _report(self, report: ProgressReport) -> None:
-        told = msgspec.structs.replace(report, incarnation=self._described.incarnation)
-        await self._bus.publish(self._bus.subjects.progress(self._name), told)
+        sent = msgspec.structs.replace(report, incarnation=self._described.incarnation)
+        await self._bus.publish(self._bus.subjects.progress(self._name), sent)
 
     async def _mark_published(self) -> None:
         """Mark published results in the ledger, in batches."""

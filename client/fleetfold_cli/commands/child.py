@@ -68,7 +68,7 @@ async def child(
     if check:
         return await _check(chosen.name, folder, url, config, connection, terminal)
     private(folder)
-    with until_signalled() as told:
+    with until_signalled() as stop:
         places = find_places(config).with_node(chosen.name, folder)
         async with (
             running_child(chosen, url, config, join=token.read(), new=application.new) as node,
@@ -84,9 +84,9 @@ async def child(
             }
             terminal.ready(connection, ready, up_line(node.name, node.collections, redacted_url(url)))
             reason = await node.wait()
-    if told.number is None:
+    if stop.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
-    return told.exit_code
+    return stop.exit_code
 
 
 async def _check(

@@ -66,7 +66,7 @@ class DeadLetters:
         of_job = delivery.type == "job.ended"
         history = [
             DeadLetterEvent(delivery.created_at, delivery.type, delivery.record),
-            DeadLetterEvent(now, "given_up", f"after {delivery.tries} tries"),
+            DeadLetterEvent(now, "abandoned", f"after {delivery.tries} tries"),
         ]
         dead_letter = undelivered(
             delivery.id, delivery.target, None, why, history, now, job=delivery.record if of_job else None,

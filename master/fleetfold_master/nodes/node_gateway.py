@@ -16,31 +16,31 @@ from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_broker.rpc.scatter_responder import superseded_subject
 from fleetfold_master.events import AnswerRefused, Publish, publish_to_nobody
 from fleetfold_master.nodes import Inflow, Newest, Presence, Refuses, Registry, refuse_none
-from fleetfold_master.search import CollectionVersions, Own, TermStatistics
+from fleetfold_master.search import CollectionVersions, OwnNode, TermStatistics
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
-    CancelAsk,
     Cancelled,
+    CancelRequest,
     CancelVerdict,
     CommandResult,
     Heartbeat,
     Held,
-    HoldsAsk,
+    HoldsRequest,
     Join,
     Joined,
-    LedgerAsk,
+    LedgerRequest,
     LedgerVerdicts,
     Message,
-    NodeAuditAsk,
     NodeAudited,
+    NodeAuditRequest,
     NodeList,
     NodeState,
     Pong,
     Standing,
-    StatisticsAsk,
     StatisticsChunk,
+    StatisticsRequest,
     Superseded,
     decode,
     encode,
@@ -80,7 +80,7 @@ class NodeGateway:
 
     def __init__(
         self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
-        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, *,
+        inflow: Inflow, own: OwnNode | None = None, seals: Seals = UNSEALED, *,
         before_removal: BeforeRemoval = _nothing, tell_epochs: TellEpochs = _nobody,
         alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
         refuses: Refuses = refuse_none,
@@ -89,21 +89,21 @@ class NodeGateway:
         self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
         self._topology, self._own = topology, own
-        self._told: dict[str, tuple[str, NodeState]] = {}
+        self._sent_standings: dict[str, tuple[str, NodeState]] = {}
         self._quiet = LimitedLog(log)
-        self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
-        self.corpora = TermStatistics(self._fetch_statistics, self.answers)
+        self._inflow, self._heartbeats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
+        self.term_statistics = TermStatistics(self._fetch_statistics, self.answers)
         self.epochs = CollectionVersions(publish)
 
     async def start(self) -> None:
         """Subscribe to heartbeats."""
         if self._own is not None:
-            self.corpora.announced(MASTER, self._own.description())
+            self.term_statistics.announced(MASTER, self._own.description())
         await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
     async def stop(self) -> None:
         """Unsubscribe from heartbeats."""
-        await self._beats.stop()
+        await self._heartbeats.stop()
         await self._ending.cancel()
 
     async def ping_known_nodes(self) -> None:
@@ -114,7 +114,7 @@ class NodeGateway:
             if pong is not None and not self._refuses(name, pong.incarnation, "answer"):
                 self._registry.answered(name)
                 self.epochs.record(name, pong.incarnation, pong.epochs)
-                self.corpora.announced(name, self._registry.get(name).description)
+                self.term_statistics.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
         """Create what is missing on the broker. Returns True if queued commands are lost and must be sent again."""
@@ -130,7 +130,7 @@ class NodeGateway:
         """Remove a node, with its queue and its statistics."""
         await self._before_removal(name)
         await self._registry.remove(name)
-        self.corpora.forget(name)
+        self.term_statistics.forget(name)
         self.epochs.forget(name)
         await self._topology.forget_node(name)
 
@@ -142,7 +142,7 @@ class NodeGateway:
     async def reload(self, name: str = "") -> None:
         """Reload a node's row, or all, after another master may have written it."""
         for gone in await self._registry.reload(name):
-            self.corpora.forget(gone)
+            self.term_statistics.forget(gone)
             self.epochs.forget(gone)
 
     async def join(self, name: str, join: Join) -> Joined:
@@ -154,7 +154,7 @@ class NodeGateway:
         if fresh:
             await self._topology.redeliver(name)
             await self._supersede(name, join.description.incarnation)  # one that hung may resume
-        self.corpora.expect(name, join.description)
+        self.term_statistics.expect(name, join.description)
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(
@@ -164,27 +164,27 @@ class NodeGateway:
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
-        await self._beats.hear(name, message, now=self._inflow.heartbeat(name, len(message.data)))
+        await self._heartbeats.hear(name, message, now=self._inflow.heartbeat(name, len(message.data)))
 
     async def _read_heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
         try:
-            beat = decode(message.data, Heartbeat)
-            verdict = self._registry.heard(name, beat)
+            heartbeat = decode(message.data, Heartbeat)
+            verdict = self._registry.heard(name, heartbeat)
         except InvalidInput as error:
             self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
             return
         if verdict != "ok" and not self._alone():  # it may have joined at another master
             await self.reload(name)
-            verdict = self._registry.heard(name, beat)
-        if verdict == "ok" and not beat.leaving:
-            self.epochs.described(name, beat.description)
-            self.corpora.announced(name, beat.description)
-            await self._tell_standing(name, beat)
+            verdict = self._registry.heard(name, heartbeat)
+        if verdict == "ok" and not heartbeat.leaving:
+            self.epochs.described(name, heartbeat.description)
+            self.term_statistics.announced(name, heartbeat.description)
+            await self._tell_standing(name, heartbeat)
         elif verdict == "unknown":
             await self._tell(name, "join-again", NodeList())
         elif verdict == "superseded":
-            self._refuses(name, beat.description.incarnation, "heartbeat")
+            self._refuses(name, heartbeat.description.incarnation, "heartbeat")
             await self._supersede(name, self._registry.get(name).description.incarnation)
 
     def end_replaced(self, event: AnswerRefused) -> None:
@@ -198,14 +198,14 @@ class NodeGateway:
         if holder is not None and holder != incarnation:
             await self._supersede(name, holder)
 
-    async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
+    async def _tell_standing(self, name: str, heartbeat: Heartbeat) -> None:
         """Send the node its heartbeat interval until it uses it, and its state once."""
-        told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
+        sent = (heartbeat.description.incarnation, (now := self._registry.standing(name)).state)
         accepted = not self._registry.refuses_ledger(name)
-        heeded = beat.heartbeat_s in {None, self._presence.heartbeat_s} and beat.ledger_accepted == accepted
-        if heeded and (beat.state in {None, now.state} or self._told.get(name) == told):
+        heeded = heartbeat.heartbeat_s in {None, self._presence.heartbeat_s} and heartbeat.ledger_accepted == accepted
+        if heeded and (heartbeat.state in {None, now.state} or self._sent_standings.get(name) == sent):
             return
-        self._told[name] = told
+        self._sent_standings[name] = sent
         await self.tell_standing(name)
 
     async def tell_standing(self, name: str) -> None:
@@ -247,17 +247,17 @@ class NodeGateway:
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
         """Ask the node to stop these of its commands, for `by`. Returns its verdict for each; empty if it is silent."""
-        answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
+        answer = await self._ask_one(node, "cancel", CancelRequest(ids=ids, by=by), CANCEL_S)
         cancelled = self._read(node, answer, Cancelled)
         return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
 
     async def holds(self, node: str, collection: str, ids: list[str]) -> set[str] | None:
         """Those of the documents that the node has; None if it does not answer, or its version cannot."""
-        answer = await self._ask_one(node, "holds", HoldsAsk(collection=collection, ids=ids), HOLDS_S)
+        answer = await self._ask_one(node, "holds", HoldsRequest(collection=collection, ids=ids), HOLDS_S)
         held = self._read(node, answer, Held)
         return None if held is None else set(held.ids)
 
-    async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
+    async def audit(self, ask: NodeAuditRequest) -> NodeAudited:
         """A node's own ledger entries. Raises `Unavailable` if it does not answer."""
         answer = await self._ask_one(ask.node, "audit", ask, AUDIT_S)
         if answer is None or isinstance(answer.error, Unavailable):
@@ -269,14 +269,14 @@ class NodeGateway:
 
     async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
         """What the node's ledger has of these commands. Raises `Unavailable` if it does not answer."""
-        answer = await self._ask_one(node, "ledger", LedgerAsk(ids=[*ids]), AUDIT_S)
+        answer = await self._ask_one(node, "ledger", LedgerRequest(ids=[*ids]), AUDIT_S)
         if answer is None:
             raise Unavailable(f"node: {node} does not answer, so its ledger cannot be read; start it", field="node")
         if answer.error is not None:
             raise answer.error
         return decode(answer.data, LedgerVerdicts)
 
-    async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
+    async def _fetch_statistics(self, node: str, ask: StatisticsRequest) -> StatisticsChunk:
         if self._own is not None and node == MASTER:
             return await self._own.statistics(ask)
         answer = await self._ask_one(node, "statistics", ask, STATISTICS_S)

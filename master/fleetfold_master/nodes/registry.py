@@ -113,7 +113,7 @@ class Registry:
         node = self._nodes.get(name)
         return [] if node is None else [one.name for one in node.description.collections]
 
-    def heard(self, name: str, beat: Heartbeat) -> str:
+    def heard(self, name: str, heartbeat: Heartbeat) -> str:
         """Process a heartbeat. Returns `ok`, or why it does not count: `unknown`, `removed`, `superseded`.
 
         Raises `InvalidInput` for a description out of bounds.
@@ -121,29 +121,29 @@ class Registry:
         node = self._nodes.get(name)
         if node is None or node.state == "removed":
             return "unknown" if node is None else "removed"
-        check_description(beat.description, node.description)
-        if node.description.incarnation != beat.description.incarnation:
+        check_description(heartbeat.description, node.description)
+        if node.description.incarnation != heartbeat.description.incarnation:
             return "superseded"
-        if beat.leaving:
+        if heartbeat.leaving:
             self._presence.left(name)
             self._clocks.forget(name)
             self._take(node, replace(node, stopped_at=self._clock.wall()))
             return "ok"
-        self._presence.heard(name, beat.heartbeat_s)
-        self._in_flight[name] = beat.in_flight
-        self._clocks.heard(name, beat.at)
-        self._ledgers.tell(name, beat.description.incarnation, beat.ledger, beat.seq)
+        self._presence.heard(name, heartbeat.heartbeat_s)
+        self._in_flight[name] = heartbeat.in_flight
+        self._clocks.heard(name, heartbeat.at)
+        self._ledgers.tell(name, heartbeat.description.incarnation, heartbeat.ledger, heartbeat.seq)
         heard = replace(
-            node, description=beat.description, last_seen_at=self._clock.wall(), stopped_at=None,
-            heartbeat_s=beat.heartbeat_s or self._presence.heartbeat_s,
+            node, description=heartbeat.description, last_seen_at=self._clock.wall(), stopped_at=None,
+            heartbeat_s=heartbeat.heartbeat_s or self._presence.heartbeat_s,
         )  # fmt: skip
-        self._take(node, self._with_ledger(heard, beat.problems))
+        self._take(node, self._with_ledger(heard, heartbeat.problems))
         return "ok"
 
     def refuses_ledger(self, name: str) -> str:
         """Why the node may run nothing: its ledger is not the known one. Empty if it is, or the node is unknown."""
         node = self._nodes.get(name)
-        return "" if node is None else refusal(name, node.ledger, self._ledgers.told(name))
+        return "" if node is None else refusal(name, node.ledger, self._ledgers.reported(name))
 
     async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
         """Make this ledger the known one."""

@@ -26,13 +26,13 @@ from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, Replaced
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
-from fleetfold_master.search import Own
+from fleetfold_master.search import OwnNode
 from fleetfold_master.store import Store
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import (
     AccessConfig,
-    AskConfig,
+    AnsweringConfig,
     CallbacksConfig,
     LimitsConfig,
     RetentionConfig,
@@ -44,7 +44,8 @@ from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
 __all__ = ["Infrastructure", "MasterSettings", "listed_as", "open_infrastructure"]
 
-SEAT = "seat"
+INSTANCE_ID, _FORMER_INSTANCE_ID = "instance_id", "seat"
+"""The file with the id of a data directory, and its name in earlier versions."""
 """File with the identity of a master's data directory."""
 
 
@@ -62,10 +63,10 @@ class MasterSettings:
     heartbeat_s: float
     tls: ssl.SSLContext | None
     clock: Clock
-    own: Own | None
+    own: OwnNode | None
     access: AccessConfig
     search: SearchConfig
-    ask: AskConfig
+    ask: AnsweringConfig
     callbacks: CallbacksConfig
     retention: RetentionConfig
     redact: Redactor
@@ -158,13 +159,25 @@ def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
 
 def _traces(setup: MasterSettings) -> list[str]:
     """Return the files that only a master with a database makes."""
-    return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
+    return [
+        str(file)
+        for file in (*(setup.data / name for name in (INSTANCE_ID, _FORMER_INSTANCE_ID)), setup.keys / SIGNING)
+        if file.exists()
+    ]
+
+
+def _instance_id(data: Path) -> str:
+    """Return the id of the data directory; it is created with its first use."""
+    file, former = data / INSTANCE_ID, data / _FORMER_INSTANCE_ID
+    if former.exists() and not file.exists():
+        former.rename(file)
+    return read_or_create(file, lambda: new_id().encode()).decode()[:32]
 
 
 async def _join_cluster(setup: MasterSettings, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
-    seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
-    membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
+    instance_id = await asyncio.to_thread(_instance_id, setup.data)
+    membership = Membership(store, setup.clock, instance_id, events.publish)
     await membership.join()
     lifetime.on_close(membership.leave)
     membership.start()

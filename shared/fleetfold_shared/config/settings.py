@@ -11,7 +11,7 @@ from fleetfold_shared.config.reading import Reading
 from fleetfold_shared.ids import Slug
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
+    "AccessConfig", "AnsweringConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
     "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig",
     "TlsConfig",
 ]  # fmt: skip
@@ -224,7 +224,7 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Annotated[str | None, Meta(description="Its private key; a PEM file.")] = None
 
 
-class AskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AnsweringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The model that `fleetfold ask` has write answers; without `url` they are sentences of the documents.
 
     Its key is a secret: `FLEETFOLD_ASK_KEY`, or the file in `key_file`.
@@ -320,7 +320,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     search: SearchConfig = SearchConfig()
-    ask: AskConfig = AskConfig()
+    ask: AnsweringConfig = AnsweringConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()

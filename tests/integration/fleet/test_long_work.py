@@ -15,8 +15,8 @@ from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_master.api import CommandPublisher
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import (
-    CancelAsk,
     Cancelled,
+    CancelRequest,
     Command,
     CommandResult,
     CommandResults,
@@ -62,7 +62,7 @@ class Desk:
         await self._sender.send("shop", command)
 
     async def cancel(self, ids: Sequence[str], node: str = "shop") -> ScatterReply:
-        ask = encode(CancelAsk(ids=list(ids), by="ann"))
+        ask = encode(CancelRequest(ids=list(ids), by="ann"))
         return (await self.gatherer.ask("cancel", [node], ask, 10.0))[node]
 
     async def result(self, command_id: str) -> CommandResult:

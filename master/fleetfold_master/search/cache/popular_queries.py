@@ -72,8 +72,8 @@ class PopularQueries:
 
     def _cut(self) -> None:
         oldest = self._clock.wall() - KEPT_S
-        kept = {id(one) for one in self.best(self._most) if one.asked_at >= oldest}
-        self._questions = {key: one for key, one in self._questions.items() if id(one) in kept}
+        retained = {id(one) for one in self.best(self._most) if one.asked_at >= oldest}
+        self._questions = {key: one for key, one in self._questions.items() if id(one) in retained}
 
 
 def _row(key: str, one: CountedQuery) -> PopularQueryRow:

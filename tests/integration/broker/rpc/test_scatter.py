@@ -17,7 +17,7 @@ from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
-from fleetfold_shared.verbs.node_requests import FIGURES, PING
+from fleetfold_shared.verbs.node_requests import COUNTERS, PING
 from support.broker import Connect, ServeNode, listen
 from support.wait import eventually
 
@@ -313,7 +313,7 @@ async def test_an_answer_of_a_replaced_process_is_refused_at_once_and_a_pong_is_
     async def pong(_call: Call) -> Message:
         return _pong("old")
 
-    await serve_node(service, bus, "shop", {PING: pong, FIGURES: pong}, incarnation="old")
+    await serve_node(service, bus, "shop", {PING: pong, COUNTERS: pong}, incarnation="old")
     await bus.connection.barrier()
     gatherer = ScatterClient(await connect("master"), is_replaced=lambda node, said: (node, said) == ("shop", "old"))
     await gatherer.start()
