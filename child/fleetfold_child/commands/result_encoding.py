@@ -82,7 +82,7 @@ def _known_parts(value: Any) -> Any:
 def _plain_or_none(value: Any) -> Any:
     try:
         return _plain(value)
-    except Exception:  # noqa: BLE001  # as above; the outcome has told of it
+    except Exception:  # noqa: BLE001  # as above; the outcome reports it
         return None
 
 
