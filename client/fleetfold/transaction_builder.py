@@ -11,7 +11,7 @@ view = await fleet.transact(tx)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -43,6 +43,11 @@ class _OwnStep(Reference):
     def log(self) -> Reference:
         """What it noted with `ctx.note`, by name: `step.log["order_id"]`. There even if it has failed."""
         return self["log"]
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "undo":
+            raise AttributeError("step.undo is called step.compensation now: rename it")
+        raise AttributeError(f"step has no {name!r}; a field of its result is step[{name!r}]")
 
     def compensation(self, action: str, /, **params: Any) -> PlannedCompensation:
         """The rollback: `action` on the step's own node."""

@@ -124,7 +124,7 @@ def _by_log(step: Step) -> bool:
 
 
 def _affected(state: State, command: Command, step: Step) -> State:
-    """The effect, once for each key; of an compensating, if there is something to undo and its turn has come."""
+    """The effect, once for each key; of a compensation, if there is something to undo and its turn has come."""
     number = state.steps.index(next(each for each in state.steps if each.name == step.name))
     effect = state.effects[number]
     wrong = ""

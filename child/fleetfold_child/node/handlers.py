@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from fleetfold_broker.rpc.pipeline import MESSAGE, Call, Handler
 from fleetfold_child.node.answerer import Answerer, answered
+from fleetfold_child.node.health import Health
 from fleetfold_shared.errors import InternalError, NotFound
 from fleetfold_shared.messages import (
     CAPABILITIES,
@@ -30,7 +31,6 @@ from fleetfold_shared.messages import (
     NodeAuditRequest,
     NodeDescription,
     NodeList,
-    NodePart,
     NodeQuestion,
     Pong,
     SearchAnswer,
@@ -83,11 +83,12 @@ class NodeOperations(Protocol):
     def counters(self) -> ServiceCounters: ...
     @property
     def failing(self) -> dict[str, str]: ...
+    @property
+    def health(self) -> Health: ...
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
     async def verdicts(self, ids: Several[str]) -> LedgerVerdicts: ...
     def supersede(self, incarnation: str) -> None: ...
-    def suspect(self, part: NodePart) -> None: ...
     def apply_standing(self, standing: Standing) -> None: ...
     def join_again(self) -> None: ...
 
@@ -184,7 +185,7 @@ class Handlers:
         except TimeoutError:
             raise
         except (RuntimeError, OSError) as error:
-            self._daemon.suspect("index")
+            self._daemon.health.suspect("index")
             log.exception("index.unreadable")
             raise InternalError(f"{self._daemon.name}: its index cannot be read; see the node's log") from error
 

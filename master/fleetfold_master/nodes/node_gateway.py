@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import structlog
 
-from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.identity.message_seals import UNSEALED, Seals
-from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
-from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
+from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.rpc.scatter_responder import superseded_subject
-from fleetfold_master.events import AnswerRefused, Publish, publish_to_nobody
-from fleetfold_master.nodes import Inflow, Newest, Presence, Refuses, Registry, refuse_none
+from fleetfold_master.events import AnswerRefused
+from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
+from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
 from fleetfold_master.search import CollectionVersions, OwnNode, TermStatistics
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
@@ -58,48 +56,28 @@ HOLDS_S = 2.0
 STATISTICS_S = 5.0
 AUDIT_S = 5.0
 
-BeforeRemoval = Callable[[str], Awaitable[None]]
-"""Awaited with each node that is about to be removed, while its queue still exists: an event would come too late."""
-TellEpochs = Callable[[str, CommandResult], Awaitable[None]]
-"""Awaited with a result that raises its node's epochs, before anybody is told of the result: see `EpochSharing`."""
-
-
-async def _nothing(_node: str) -> None:
-    """Default of `BeforeRemoval`: do nothing."""
-
-
-async def _nobody(_node: str, _result: CommandResult) -> None:
-    """Default of `TellEpochs`: there are no peers."""
-
 
 class NodeGateway:
-    """Subscribes to the nodes' messages, and maintains their streams and consumers.
-
-    `alone`: whether this master has no peers, which might know more of a node.
-    """
+    """Subscribes to the nodes' messages, and maintains their streams and consumers."""
 
     def __init__(
-        self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
-        inflow: Inflow, own: OwnNode | None = None, seals: Seals = UNSEALED, *,
-        before_removal: BeforeRemoval = _nothing, tell_epochs: TellEpochs = _nobody,
-        alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
-        refuses: Refuses = refuse_none,
+        self, channel: NodeChannel, registry: Registry, presence: Presence, inflow: Inflow, own: OwnNode | None = None,
+        hooks: GatewayHooks | None = None,
     ) -> None:  # fmt: skip
-        self._seals, self._refuses, self._ending = seals, refuses, BackgroundTasks()
-        self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
-        self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
-        self._topology, self._own = topology, own
+        self._bus, self._gatherer, self._topology = channel.bus, channel.gatherer, channel.topology
+        self._seals, self._hooks, self._ending = channel.seals, hooks or GatewayHooks(), BackgroundTasks()
+        self._registry, self._presence, self._own = registry, presence, own
         self._sent_standings: dict[str, tuple[str, NodeState]] = {}
         self._quiet = LimitedLog(log)
         self._inflow, self._heartbeats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
         self.term_statistics = TermStatistics(self._fetch_statistics, self.answers)
-        self.epochs = CollectionVersions(publish)
+        self.epochs = CollectionVersions(self._hooks.publish)
 
     async def start(self) -> None:
         """Subscribe to heartbeats."""
         if self._own is not None:
             self.term_statistics.announced(MASTER, self._own.description())
-        await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
+        await self._bus.connection.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
     async def stop(self) -> None:
         """Unsubscribe from heartbeats."""
@@ -111,7 +89,7 @@ class NodeGateway:
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             pong = self._read(name, answer, Pong)
-            if pong is not None and not self._refuses(name, pong.incarnation, "answer"):
+            if pong is not None and not self._hooks.refuses(name, pong.incarnation, "answer"):
                 self._registry.answered(name)
                 self.epochs.record(name, pong.incarnation, pong.epochs)
                 self.term_statistics.announced(name, self._registry.get(name).description)
@@ -122,13 +100,9 @@ class NodeGateway:
         await self._topology.ensure_nodes({node.name: node.description.concurrency for node in self._registry.all()})
         return lost
 
-    async def redeliver_results(self) -> None:
-        """Have the results redelivered that a dead master received but did not acknowledge."""
-        await self._topology.redeliver_results()
-
     async def remove(self, name: str) -> None:
         """Remove a node, with its queue and its statistics."""
-        await self._before_removal(name)
+        await self._hooks.before_removal(name)
         await self._registry.remove(name)
         self.term_statistics.forget(name)
         self.epochs.forget(name)
@@ -137,7 +111,7 @@ class NodeGateway:
     async def learn(self, node: str, result: CommandResult) -> None:
         """Record what a result reports about its node."""
         if self.epochs.record(node, result.incarnation, result.epochs):
-            await self._tell_epochs(node, result)
+            await self._hooks.tell_epochs(node, result)
 
     async def reload(self, name: str = "") -> None:
         """Reload a node's row, or all, after another master may have written it."""
@@ -147,7 +121,7 @@ class NodeGateway:
 
     async def join(self, name: str, join: Join) -> Joined:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
-        if not self._alone():
+        if not self._hooks.alone():
             await self.reload(name)
         record, fresh = await self._registry.join(name, join.description, self.incarnation, join.ledger)
         await self._topology.ensure_node(name, join.description.concurrency)
@@ -174,7 +148,7 @@ class NodeGateway:
         except InvalidInput as error:
             self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
             return
-        if verdict != "ok" and not self._alone():  # it may have joined at another master
+        if verdict != "ok" and not self._hooks.alone():  # it may have joined at another master
             await self.reload(name)
             verdict = self._registry.heard(name, heartbeat)
         if verdict == "ok" and not heartbeat.leaving:
@@ -184,7 +158,7 @@ class NodeGateway:
         elif verdict == "unknown":
             await self._tell(name, "join-again", NodeList())
         elif verdict == "superseded":
-            self._refuses(name, heartbeat.description.incarnation, "heartbeat")
+            self._hooks.refuses(name, heartbeat.description.incarnation, "heartbeat")
             await self._supersede(name, self._registry.get(name).description.incarnation)
 
     def end_replaced(self, event: AnswerRefused) -> None:
@@ -192,7 +166,7 @@ class NodeGateway:
         self._ending.spawn(self._end_replaced(event.node, event.incarnation))
 
     async def _end_replaced(self, name: str, incarnation: str) -> None:
-        if not self._alone():  # it may be the newer one, which has joined at another master
+        if not self._hooks.alone():  # it may be the newer one, which has joined at another master
             await self.reload(name)
         holder = self._registry.incarnation(name)
         if holder is not None and holder != incarnation:

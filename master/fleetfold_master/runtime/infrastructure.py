@@ -23,6 +23,7 @@ from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
 from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
+from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
@@ -140,11 +141,12 @@ async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infr
     )  # fmt: skip
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
-    gateway = NodeGateway(
-        bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
+    hooks = GatewayHooks(
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
         alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
     )  # fmt: skip
+    channel = NodeChannel(bus, scatter, topology, seals)
+    gateway = NodeGateway(channel, registry, presence, inflow, setup.own, hooks)
     return Infrastructure(
         setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
         connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,

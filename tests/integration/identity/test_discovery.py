@@ -103,7 +103,7 @@ async def test_a_request_that_is_aimed_past_an_inbox_is_not_answered(fleet: Flee
         async def hear(message: Any) -> None:
             heard.append(message)
 
-        await master.subscribe("fleet.cmd.*", hear)
+        await master.connection.subscribe("fleet.cmd.*", hear)
         await master.connection.barrier()
         for reply in ("fleet.cmd.shop", "fleet.hb.shop", "_INBOX.ops", "_INBOX..x"):
             await ops.say("$SRV.PING", b"", reply=reply)
@@ -159,7 +159,7 @@ async def test_a_node_that_hangs_does_not_hold_up_what_is_said_of_the_others(
     monkeypatch.setattr("fleetfold_master.api.service_discovery.ASKED_WITHIN_S", 600.0)
     await fleet.start_child("shop")
     async with fleet.masters_bus() as bus:
-        await bus.subscribe("fleet.call.mute.>", _say_nothing)
+        await bus.connection.subscribe("fleet.call.mute.>", _say_nothing)
         await fleet.start_child("mute")
         await fleet.stop_child("mute")
         assert await _names(ops, 2) == {"fleetfold": 1, "fleetfold-node-shop": 1}

@@ -1,4 +1,4 @@
-"""A name in the place of a list of names is that name, and not one for each of its dead_letters."""
+"""A name in the place of a list of names is that name, and not one for each of its letters."""
 
 from __future__ import annotations
 

@@ -144,6 +144,12 @@ def test_a_mistake_is_refused_by_name(wrong: Any, message: str) -> None:
     assert message in refused.value.message
 
 
+@pytest.mark.parametrize(("name", "message"), [("undo", "step.compensation"), ("order_id", "'order_id'")])
+def test_an_attribute_that_a_step_lacks_is_refused_with_what_to_write(name: str, message: str) -> None:
+    with pytest.raises(AttributeError, match=message):
+        getattr(step, name)
+
+
 @pytest.mark.parametrize("mistake", [lambda one: bool(one), lambda one: 1 < one["a"] < 3, lambda one: list(one)])
 def test_what_is_not_known_yet_cannot_be_decided_upon(mistake: Any) -> None:
     with pytest.raises(TypeError):

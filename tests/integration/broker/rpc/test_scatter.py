@@ -152,8 +152,8 @@ async def test_rounds_at_the_same_time_keep_their_answers_apart(
 async def _puppet(bus: Bus) -> asyncio.Queue[Incoming]:
     """Hears the questions to `shop` and leaves it to the test to answer."""
     questions: asyncio.Queue[Incoming] = asyncio.Queue()
-    await bus.subscribe("fleet.call.shop.ping", questions.put)
-    await bus.subscribe("fleet.call.blog.ping", questions.put)
+    await bus.connection.subscribe("fleet.call.shop.ping", questions.put)
+    await bus.connection.subscribe("fleet.call.blog.ping", questions.put)
     await bus.connection.barrier()
     return questions
 

@@ -141,7 +141,7 @@ async def test_a_removed_node_is_down_and_removed(room: Room) -> None:
 
 async def test_a_pending_node_that_is_approved_is_a_changed_node() -> None:
     room = Room()
-    room.registry.add_pending("shop", NodeDescription(incarnation="i1", version=VERSION), 1.0)
+    room.registry.pending.add("shop", NodeDescription(incarnation="i1", version=VERSION), 1.0)
     assert room.take() == []
     await room.registry.approve("shop")
     assert room.take() == [NodeChanged("shop")]
