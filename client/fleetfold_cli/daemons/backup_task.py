@@ -26,7 +26,7 @@ from fleetfold.backup import (
     open_target,
 )
 from fleetfold_broker.secret_file import replace
-from fleetfold_cli.daemons.backup_schedule import LAST_BACKUP, LastBackup, read_last_backup
+from fleetfold_cli.daemons.backup_schedule import LAST_BACKUP, LastBackup, read_last_backup, recurrence
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import BackupConfig
 from fleetfold_shared.errors import FleetfoldError
@@ -111,18 +111,16 @@ async def _in_daemon_thread(work: Callable[[], T]) -> T:
 
 @asynccontextmanager
 async def backing_up(
-    due: Recurrence,
-    config: BackupConfig,
-    places: BackupPlaces,
-    folder: Path,
-    *,
-    master: bool = False,
-    nodes: Sequence[str] = (),
+    config: BackupConfig, places: BackupPlaces, folder: Path, *, master: bool = False, nodes: Sequence[str] = ()
 ) -> AsyncIterator[None]:
-    """Make backups of the master, the nodes, or all that is here while the block runs.
+    """Make backups of the master, the nodes, or all that is here while the block runs, if they are scheduled.
 
     `folder` is the data folder of the daemon.
     """
+    due = recurrence(config)
+    if due is None:
+        yield
+        return
     find_passphrase(_file(config), os.environ)  # a wrong setting is reported at the start
 
     def make() -> tuple[BackupManifest, RemovedBackups]:

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fleetfold_cli.daemons.backup_schedule import recurrence
 from fleetfold_shared.config import Config
 
 if TYPE_CHECKING:
@@ -31,13 +30,11 @@ async def scheduled_backups(
     `folder` is the data folder of the daemon, `data` of all daemons here; `own` adds to the places those that the
     daemon was told.
     """
-    due = recurrence(config.backup)
-    if due is None:
+    if config.backup.every_s is None and config.backup.cron is None:
         yield
         return
     from fleetfold.backup import find_places
     from fleetfold_cli.daemons.backup_task import backing_up
 
-    places = own(find_places(config, data))
-    async with backing_up(due, config.backup, places, folder, master=master, nodes=nodes):
+    async with backing_up(config.backup, own(find_places(config, data)), folder, master=master, nodes=nodes):
         yield
