@@ -146,10 +146,10 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=10_000, description="How many nodes one search asks at once, at most; 0 is no limit.")
     ] = 0
     cache_s: Annotated[
-        float, Meta(ge=0, le=86_400, description="How long an answer is kept, in seconds; 0: never.")
+        float, Meta(ge=0, le=86_400, description="How long an answer is cached, in seconds; 0: not at all.")
     ] = 900.0
-    cache_memory_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in memory.")] = 32 * 1024**2
-    cache_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in the database.")] = 128 * 1024**2
+    cache_memory_bytes: Annotated[int, Meta(ge=0, description="Most bytes of cached answers in memory.")] = 32 * 1024**2
+    cache_bytes: Annotated[int, Meta(ge=0, description="Most bytes of cached answers in the database.")] = 128 * 1024**2
     cache_queries: Annotated[int, Meta(ge=0, le=100_000, description="How many questions are counted; 0: none.")] = 1000
     quality_days: Annotated[
         int, Meta(ge=1, le=3650, description="How long clicks and counts of searches are kept, in days.")
@@ -293,10 +293,11 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cron: Annotated[str | None, Meta(description="When, as `30 3 * * *`: minute, hour, day, month, weekday.")] = None
     timezone: Annotated[str, Meta(description="The time zone of `cron`.")] = "UTC"
     keep: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="How many of the latest are kept; without limits, all.")
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="How many of the latest backups are kept; without limits, all."),
     ] = None
     keep_days: Annotated[
-        Annotated[float, Meta(gt=0)] | None, Meta(description="Younger ones are kept too, in days.")
+        Annotated[float, Meta(gt=0)] | None, Meta(description="Younger backups are kept too, in days.")
     ] = None
     passphrase_file: Annotated[
         str | None, Meta(description="The file of the passphrase; without one secrets are left out.")

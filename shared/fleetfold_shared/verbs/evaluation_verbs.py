@@ -30,6 +30,6 @@ REPORT = Verb(
     roles=allow(OPERATORS), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 FORGET = Verb(
-    "quality.forget", QualityForget, QualityForgotten, "Drop what is kept about a query.",
+    "quality.forget", QualityForget, QualityForgotten, "Delete the judgements and clicks of a query.",
     roles=allow(OPERATORS), scope="fleet", audit="committed", idempotent=True,
 )  # fmt: skip
