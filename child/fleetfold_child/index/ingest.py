@@ -45,7 +45,7 @@ async def _streamed(records: Records, reading: Reading, put: Put) -> tuple[Tally
                     changed, waiting = changed + await _put_all(waiting, put), []
     except InvalidInput as error:
         await _put_all(waiting, put)
-        before = f"; {tally.taken:,} records before it were taken" if tally.taken else ""
+        before = f"; records taken before it: {tally.taken:,}" if tally.taken else ""
         raise InvalidInput(f"{error.message}{before}", field=error.field) from None
     changed += await _put_all(waiting, put)
     tally.check_any()
