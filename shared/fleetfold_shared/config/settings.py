@@ -148,8 +148,8 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cache_s: Annotated[
         float, Meta(ge=0, le=86_400, description="How long an answer is kept, in seconds; 0: never.")
     ] = 900.0
-    cache_memory_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in memory.")] = 32 * 1024**2
-    cache_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in the database.")] = 128 * 1024**2
+    cache_memory_bytes: Annotated[int, Meta(ge=0, description="What cached answers may take in memory.")] = 32 * 1024**2
+    cache_bytes: Annotated[int, Meta(ge=0, description="What cached answers may take in the database.")] = 128 * 1024**2
     cache_queries: Annotated[int, Meta(ge=0, le=100_000, description="How many questions are counted; 0: none.")] = 1000
     quality_days: Annotated[
         int, Meta(ge=1, le=3650, description="How long clicks and counts of searches are kept, in days.")

@@ -29,6 +29,6 @@ WARM = Verb(
     roles=allow(OPERATORS), scope="fleet", audit="committed", idempotent=True,
 )  # fmt: skip
 CLEAR = Verb(
-    "cache.clear", CacheClear, CacheCleared, "Forget every kept answer.",
+    "cache.clear", CacheClear, CacheCleared, "Forget every cached answer.",
     roles=allow(OPERATORS), scope="fleet", audit="committed", idempotent=True,
 )  # fmt: skip
