@@ -1,4 +1,4 @@
-"""No test asserts how long something took by the clock on the wall, but those that run alone: a busy machine is slow."""
+"""No test asserts how long something took by a real clock, but those that run alone: a busy machine is slow."""
 
 from __future__ import annotations
 
