@@ -205,6 +205,7 @@ class Child:
             node = self._node = Node(
                 bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
                 databases, self._kept_s, self._redact, self._holdings.lost, self._options.check_every_s,
+                self._options.new,
             )  # fmt: skip
             await node.start()
         except BaseException:

@@ -25,6 +25,7 @@ from fleetfold_child.ledger import (
     compensation,
     confirmations,
     ledger_mark,
+    master_marks,
     side_effect_log,
     unsent_results,
 )
@@ -41,7 +42,14 @@ from fleetfold_child.ledger.side_effect_log import log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import ActionKind, Command, CommandResult, LedgerMark
+from fleetfold_shared.messages import (
+    ActionKind,
+    Command,
+    CommandResult,
+    LedgerMark,
+    MasterMark,
+    RecalledCommand,
+)
 from fleetfold_storage.sqlite_file import check_pages, is_damage
 from fleetfold_storage.vacuum import free_some
 
@@ -224,6 +232,18 @@ class Ledger:
     async def mark(self) -> LedgerMark:
         """Return the ledger's generation and its present height."""
         return await self._writer.run(ledger_mark.read)
+
+    async def hear(self, mark: MasterMark) -> None:
+        """Keep a master's mark that came with no command."""
+        await self._writer.run(lambda connection: master_marks.hear(connection, mark))
+
+    async def master_marks(self) -> list[MasterMark]:
+        """Return the highest mark of each master that was heard."""
+        return await self._writer.run(master_marks.read_marks)
+
+    async def recall(self, since: Iterable[MasterMark], after: str = "") -> tuple[list[RecalledCommand], bool]:
+        """Return some commands since these marks, by id, from the one behind `after`; and whether more follow."""
+        return await self._writer.run(lambda connection: master_marks.recall(connection, since, after))
 
     async def outcomes(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the outcomes of those of the commands that the ledger has, empty for unfinished ones."""

@@ -49,8 +49,10 @@ from fleetfold_shared.messages import (
     EndpointFigures,
     Join,
     Joined,
+    LedgerAsk,
     LedgerMark,
     LedgerVerdicts,
+    MasterMark,
     NodeAuditEntry,
     NodeDescription,
     NodePart,
@@ -82,7 +84,8 @@ LAST_ERROR = 200
 class Node:
     """A running node. `start` returns when a master has registered it; `stopped` is set when it must end.
 
-    It does not offer what it was not granted: the broker would not deliver the requests.
+    It does not offer what it was not granted: the broker would not deliver the requests. `new`: its operator says that
+    its ledger was lost, and has it begin anew.
     """
 
     def __init__(
@@ -90,8 +93,9 @@ class Node:
         collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
         answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
         redact: Redactor | None = None, lost: Mapping[str, CollectionInfo] | None = None,
-        check_every_s: float = CHECK_EVERY_S,
+        check_every_s: float = CHECK_EVERY_S, new: bool = False,
     ) -> None:  # fmt: skip
+        self._new = new
         self._bus, self._name = bus, bus.caller
         self._described = description
         self._actions, self._ledger, self._collections = actions, ledger, collections
@@ -182,6 +186,7 @@ class Node:
         """Take the state, the heartbeat interval and the verdict on the ledger that a master has sent."""
         self._acceptance.apply(accepted=standing.ledger_accepted, reason=standing.reason)
         self._heartbeats.apply(standing)
+        self._tasks.spawn(self._hear(standing.mark))
 
     def supersede(self, incarnation: str) -> None:
         """Stop, because another process owns the name now."""
@@ -203,10 +208,15 @@ class Node:
         """Return the latest commands in the ledger, oldest first."""
         return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
 
-    async def verdicts(self, ids: Several[str]) -> LedgerVerdicts:
-        """Return what the ledger has of these commands."""
-        outcomes = await self._ledger.outcomes(ids)
-        return LedgerVerdicts(mark=await self._ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
+    async def verdicts(self, ask: LedgerAsk) -> LedgerVerdicts:
+        """Return what the ledger has of these commands, and of what it was sent since."""
+        ledger, outcomes = self._ledger, await self._ledger.outcomes(ask.ids)
+        verdicts = LedgerVerdicts(mark=await ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
+        if ask.since is None:
+            return verdicts
+        commands, more = await ledger.recall(ask.since, ask.after)
+        marks = await ledger.master_marks()
+        return msgspec.structs.replace(verdicts, marks=marks, commands=commands, more=more)
 
     def join_again(self) -> None:
         """Register again, because the master has lost its store."""
@@ -288,13 +298,19 @@ class Node:
         await self._on_ledger(self._read_mark())
 
         async def attempt() -> Joined:
-            join = Join(description=self.description, ledger=self._mark)
+            join = Join(description=self.description, ledger=self._mark, new=self._new)
             return await self._bus.request(subject, join, Joined, JOIN_S)
 
         joined = await wait_for_master(attempt, "node.awaiting_master")
         self._seals.trust(joined.seal)
         self._acceptance.apply(accepted=joined.ledger_accepted, reason=joined.reason)
         self._heartbeats.joined(joined)
+        await self._hear(joined.mark)
+
+    async def _hear(self, mark: MasterMark | None) -> None:
+        """Keep a master's mark."""
+        if mark is not None:
+            await self._on_ledger(self._ledger.hear(mark))
 
     async def _ask_for_keys(self) -> None:
         """Request the keys of the masters' seals, by registering again."""

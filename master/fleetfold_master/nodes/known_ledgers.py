@@ -32,7 +32,7 @@ def refusal(node: str, known: LedgerMark | None, told: LedgerMark | None) -> str
         what = f"ledger: it is older (height {told.height}, known {known.height})"
     else:
         return ""
-    return f"{what}; put the newest copy back, or settle it with `fleetfold nodes reconcile {node}`"
+    return f"{what}; put the newest copy back, or settle it with `fleetfold nodes reconcile {node} --accept`"
 
 
 def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:

@@ -32,6 +32,7 @@ from fleetfold_shared.messages import (
     Joined,
     LedgerAsk,
     LedgerVerdicts,
+    MasterMark,
     Message,
     NodeAuditAsk,
     NodeAudited,
@@ -68,6 +69,15 @@ async def _nothing(_node: str) -> None:
     """Default of `BeforeRemoval`: do nothing."""
 
 
+OpenWork = Callable[[str], Awaitable[Sequence[str]]]
+"""Returns some of the open jobs and transactions that need a node."""
+
+
+async def _nothing_open(_node: str) -> Sequence[str]:
+    """Default of `OpenWork`: there is none."""
+    return ()
+
+
 async def _nobody(_node: str, _result: CommandResult) -> None:
     """Default of `TellEpochs`: there are no peers."""
 
@@ -75,7 +85,8 @@ async def _nobody(_node: str, _result: CommandResult) -> None:
 class NodeGateway:
     """Subscribes to the nodes' messages, and maintains their streams and consumers.
 
-    `alone`: whether this master has no peers, which might know more of a node.
+    `alone`: whether this master has no peers, which might know more of a node. `mark` is told to nodes. `open_on`
+    returns open work of a node.
     """
 
     def __init__(
@@ -83,8 +94,10 @@ class NodeGateway:
         inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, *,
         before_removal: BeforeRemoval = _nothing, tell_epochs: TellEpochs = _nobody,
         alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
-        refuses: Refuses = refuse_none,
+        refuses: Refuses = refuse_none, mark: Callable[[], MasterMark | None] = lambda: None,
+        open_on: OpenWork = _nothing_open,
     ) -> None:  # fmt: skip
+        self._mark, self._open_on = mark, open_on
         self._seals, self._refuses, self._ending = seals, refuses, BackgroundTasks()
         self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
@@ -150,6 +163,8 @@ class NodeGateway:
         if not self._alone():
             await self.reload(name)
         record, fresh = await self._registry.join(name, join.description, self.incarnation, join.ledger)
+        still_open = await self._accept_new(name, join)
+        record = self._registry.record(self._registry.get(name))
         await self._topology.ensure_node(name, join.description.concurrency)
         if fresh:
             await self._topology.redeliver(name)
@@ -158,9 +173,26 @@ class NodeGateway:
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(
-            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason,
+            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason + still_open,
             seal=self._seals.keys(name), ledger_accepted=not self._registry.refuses_ledger(name),
+            mark=self._sealed_mark(name),
         )  # fmt: skip
+
+    async def _accept_new(self, name: str, join: Join) -> str:
+        """Accept the ledger of a node whose operator says that it begins anew, if nothing of the node is open. Returns
+        what is."""
+        if not join.new or join.ledger is None or not self._registry.refuses_ledger(name):
+            return ""
+        if still_open := await self._open_on(name):
+            log.warning("node.not_accepted_as_new", node=name, open=still_open)
+            return f" (it is new, but has open work: {', '.join(still_open)})"
+        await self._registry.accept_ledger(name, join.ledger)
+        log.warning("node.accepted_as_new", node=name, meaning="its ledger was lost; nothing of it was open")
+        return ""
+
+    def _sealed_mark(self, name: str) -> MasterMark | None:
+        mark = self._mark()
+        return None if mark is None else self._seals.mark(name, mark)
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
@@ -212,7 +244,11 @@ class NodeGateway:
         """Send the node its heartbeat interval, its state, and whether its ledger is accepted."""
         now, accepted = self._registry.standing(name), not self._registry.refuses_ledger(name)
         standing = Standing(
-            heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason, ledger_accepted=accepted
+            heartbeat_s=self._presence.heartbeat_s,
+            state=now.state,
+            reason=now.reason,
+            ledger_accepted=accepted,
+            mark=self._sealed_mark(name),
         )
         await self._tell(name, "standing", standing)
 
@@ -269,7 +305,11 @@ class NodeGateway:
 
     async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
         """What the node's ledger has of these commands. Raises `Unavailable` if it does not answer."""
-        answer = await self._ask_one(node, "ledger", LedgerAsk(ids=[*ids]), AUDIT_S)
+        return await self.ask_ledger(node, LedgerAsk(ids=[*ids]))
+
+    async def ask_ledger(self, node: str, ask: LedgerAsk) -> LedgerVerdicts:
+        """What the node's ledger says. Raises `Unavailable` if it does not answer."""
+        answer = await self._ask_one(node, "ledger", ask, AUDIT_S)
         if answer is None:
             raise Unavailable(f"node: {node} does not answer, so its ledger cannot be read; start it", field="node")
         if answer.error is not None:

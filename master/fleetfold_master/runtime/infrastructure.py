@@ -24,6 +24,7 @@ from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
 from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
 from fleetfold_master.nodes.node_rows import NodeRows
+from fleetfold_master.recovery.open_work import read_open_work
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
 from fleetfold_master.search import Own
@@ -51,7 +52,7 @@ SEAT = "seat"
 @dataclass(frozen=True, slots=True)
 class MasterSettings:
     """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor, but for
-    `new`: the database may begin empty at the first start only.
+    `new`, the database may begin empty, and `restored`, it is an old copy: those are of the first start only.
     """
 
     url: str
@@ -71,6 +72,7 @@ class MasterSettings:
     redact: Redactor
     limits: LimitsConfig
     new: bool
+    restored: bool
     check_every_s: float
 
 
@@ -143,6 +145,7 @@ async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infr
         bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
         alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
+        mark=lambda: membership.mark, open_on=partial(read_open_work, store),
     )  # fmt: skip
     return Infrastructure(
         setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,

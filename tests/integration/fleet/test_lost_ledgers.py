@@ -61,6 +61,7 @@ async def test_a_lost_ledger_is_an_error_and_nothing_is_run(fleet: Fleet) -> Non
     await node_with_a_job(fleet, "first")
     await fleet.stop_child("shop")
     remove(fleet.place / "shop")
+    await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"], id="waits", detach=True)
     await fleet.start_child("shop", new=True)
     node = await becomes(fleet, "error")
     assert node.failing == ["ledger"]
@@ -71,6 +72,15 @@ async def test_a_lost_ledger_is_an_error_and_nothing_is_run(fleet: Fleet) -> Non
     assert running is not None
     with pytest.raises(Unavailable, match="the masters refuse this node's ledger"):
         await running.cancel(["j.first.shop"], "ann")
+
+
+async def test_a_node_that_begins_anew_is_accepted_when_nothing_of_it_is_open(fleet: Fleet) -> None:
+    await node_with_a_job(fleet, "first")
+    await fleet.stop_child("shop")
+    remove(fleet.place / "shop")
+    await fleet.start_child("shop", new=True)
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+    assert (await fleet.client.nodes.get("shop")).reason == ""
 
 
 async def test_a_command_that_waits_runs_only_when_the_ledger_is_accepted(fleet: Fleet) -> None:

@@ -9,7 +9,7 @@ from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.messages import LedgerMark, NodeDescription
 
 KNOWN = LedgerMark("a", 240)
-WAY_OUT = "; put the newest copy back, or settle it with `fleetfold nodes reconcile shop`"
+WAY_OUT = "; put the newest copy back, or settle it with `fleetfold nodes reconcile shop --accept`"
 
 
 @pytest.mark.parametrize(
