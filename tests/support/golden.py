@@ -65,7 +65,7 @@ _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
 _endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
 _problem = m.Problem(part="index", reason="collection products: its table cannot be read")
 _mark = m.LedgerMark("g1", 240)
-_master_mark = m.MasterMark("01hzymaster", 42, "tx-1.crm", "00" * 16)
+_master_mark = m.MasterMark("01hzymaster", 42, "tx-1.crm", "00" * 16, 1_700_000_000_000)
 _recalled = m.RecalledCommand(
     id="tx-1.crm", action="open_ticket", mark=_master_mark, outcome="ok", epoch=3, compensates="tx-1.shop"
 )
@@ -322,7 +322,9 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.CancelAsk(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
         _denied,
-        m.LedgerAsk(ids=["j.job-1.shop"], since=[m.MasterMark("01hzymaster", 41)], after="j.job-0.shop"),
+        m.LedgerAsk(
+            ids=["j.job-1.shop"], since=[m.MasterMark("01hzymaster", 41)], after="j.job-0.shop", mark=_master_mark
+        ),
         m.LedgerVerdicts(
             mark=_mark, kept_s=86_400.0, outcomes={"j.job-1.shop": "ok"}, marks=[_master_mark], commands=[_recalled],
             more=True,

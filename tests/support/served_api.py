@@ -248,7 +248,7 @@ class ServedApi:
         self.membership = Membership(store, self.clock, "seat")
         self.restoration = Restoration(
             store, self.clock, self.registry, Recall(store, self.fleet.ask_ledger, lambda _node, _mark: True),  # type: ignore[arg-type]
-            HeldTransactions(store, self.membership.id), self.membership.begin_again, keys / MARKER,
+            HeldTransactions(store, self.membership.id), self.membership, keys / MARKER,
         )  # fmt: skip
         self.schedules, self.dead_letters = Schedules(store, self.clock, run_as.begin), DeadLetters(store, self.clock)
         self.bindings: Bindings = bind((

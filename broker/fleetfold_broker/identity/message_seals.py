@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import nkeys
+from msgspec.structs import replace
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
@@ -65,8 +66,8 @@ class MasterSeals:
         return {**headers, SEAL: base64.urlsafe_b64encode(signature).decode()}
 
     def mark(self, node: str, mark: MasterMark) -> MasterMark:
-        covered = f"{node}\n{mark.master}\n{mark.height}\n{mark.command}".encode(errors="replace")
-        return MasterMark(mark.master, mark.height, mark.command, _mac(self._marks, covered))
+        covered = f"{node}\n{mark.master}\n{mark.height}\n{mark.restoration}\n{mark.command}"
+        return replace(mark, seal=_mac(self._marks, covered.encode(errors="replace")))
 
     def _key(self, node: str) -> bytes:
         key = self._own.get(node)

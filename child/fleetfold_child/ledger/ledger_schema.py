@@ -207,8 +207,8 @@ def find_other_compensation(connection: sqlite3.Connection, forward_id: str, but
 _BEGIN = """
     INSERT INTO fleetfold_command
         (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, admitted_at,
-         caller, role, master, master_height, master_seal)
-    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         caller, role, master, master_height, master_seal, restoration)
+    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         starts = excluded.starts, incarnation = excluded.incarnation, epoch = excluded.epoch,
         attempt = excluded.attempt, params = excluded.params
@@ -245,8 +245,8 @@ def store_result(connection: sqlite3.Connection, result: CommandResult, now: flo
 _DONE = """
     INSERT INTO fleetfold_command
         (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, outcome, answer, published,
-         admitted_at, finished_at, caller, role, master, master_height, master_seal)
-    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         admitted_at, finished_at, caller, role, master, master_height, master_seal, restoration)
+    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, incarnation = '', starts = excluded.starts, outcome = excluded.outcome,
         answer = excluded.answer, published = excluded.published, finished_at = excluded.finished_at

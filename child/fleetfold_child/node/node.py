@@ -210,6 +210,7 @@ class Node:
 
     async def verdicts(self, ask: LedgerAsk) -> LedgerVerdicts:
         """Return what the ledger has of these commands, and of what it was sent since."""
+        await self._hear(ask.mark)
         ledger, outcomes = self._ledger, await self._ledger.outcomes(ask.ids)
         verdicts = LedgerVerdicts(mark=await ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
         if ask.since is None:

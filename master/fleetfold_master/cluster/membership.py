@@ -61,7 +61,7 @@ class Membership:
 
     def __init__(self, store: Store, clock: Clock, seat: str, publish: Publish = publish_to_nobody) -> None:
         self.id = new_id()
-        self._height = 0
+        self._height = self._restoration = 0
         self.begins_again = False
         self.others: frozenset[str] = frozenset()
         self.lost = asyncio.Event()
@@ -73,8 +73,12 @@ class Membership:
 
     @property
     def mark(self) -> MasterMark:
-        """This master, and the number of its heartbeats that are in the database."""
-        return MasterMark(self.id, self._height)
+        """This master, the number of its heartbeats that are in the database, and of the last restoration."""
+        return MasterMark(self.id, self._height, restoration=self._restoration)
+
+    def restored(self, number: int) -> None:
+        """Mark what is sent from now on with the number of a restoration."""
+        self._restoration = number
 
     def begin_again(self) -> None:
         """Have this master drop what it has in memory and start anew, as after the loss of its lease."""

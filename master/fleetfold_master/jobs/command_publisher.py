@@ -22,6 +22,7 @@ STORE_S = 2.0
 
 class CommandPublisher:
     """Publishes sealed commands. Each deliberate re-send has its own message id, so the broker does not drop it.
+    An old copy of the database counts its attempts again, so a restoration's number is in the id too.
 
     `refused` returns why nothing may be sent to a node, or an empty text. `mark` is the master's present mark, which
     the node keeps with the command.
@@ -40,11 +41,17 @@ class CommandPublisher:
         """
         if why := self._refused(node):
             raise Unavailable(f"{node}: {why}")
-        subject, data = self._subjects.command(node), encode(self._marked(node, command))
-        headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: f"{command.id}#{command.attempt}"})
+        mark = self._mark()
+        subject, data = self._subjects.command(node), encode(self._marked(node, command, mark))
+        headers = self._seals.sealed(node, subject, data, {MESSAGE_ID: _message_id(command, mark)})
         await self._shares.store(subject, data, headers, STORE_S)
 
-    def _marked(self, node: str, command: Command) -> Command:
-        if (mark := self._mark()) is None:
+    def _marked(self, node: str, command: Command, mark: MasterMark | None) -> Command:
+        if mark is None:
             return command
         return replace(command, mark=self._seals.mark(node, replace(mark, command=command.id)))
+
+
+def _message_id(command: Command, mark: MasterMark | None) -> str:
+    attempt = f"{command.id}#{command.attempt}"
+    return attempt if mark is None or not mark.restoration else f"{attempt}@{mark.restoration}"

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from fleetfold_master.jobs.task import parse_command_id
 from fleetfold_master.recovery import restoration_rows as rows
 from fleetfold_master.recovery.known_work import KnownWork, Transactions
-from fleetfold_master.recovery.old_copy import doubtful_marks, find_lost
+from fleetfold_master.recovery.old_copy import doubtful_marks, find_lost, is_younger
 from fleetfold_master.recovery.restoration_rows import Fact
 from fleetfold_master.store.columns import KEYS_AT_ONCE
 from fleetfold_master.store.database import Store
@@ -36,12 +36,14 @@ IsMarked = Callable[[str, MasterMark], bool]
 
 class Recalled(NamedTuple):
     """What a node has told. `lost` says by what the database is known to be an old copy, if it is; `facts` are the
-    commands that it lacks; `younger` counts the commands that were looked at."""
+    commands that it lacks; `younger` counts the commands that were looked at. `restoration` is the highest number of
+    one that the database does not know."""
 
     lost: str
     marks: Sequence[MasterMark]
     facts: Sequence[Fact]
     younger: int
+    restoration: int = 0
 
 
 class Recall:
@@ -50,13 +52,13 @@ class Recall:
     def __init__(self, store: Store, ask: AskSince, is_marked: IsMarked) -> None:
         self._store, self._ask, self._is_marked = store, ask, is_marked
 
-    async def of(self, node: str, *, old: bool) -> Recalled:
-        """Ask one node. Raises `Unavailable` if it does not answer.
+    async def of(self, node: str, mark: MasterMark, *, old: bool) -> Recalled:
+        """Ask one node, as the master of this mark. Raises `Unavailable` if it does not answer.
 
         Unless the database is known to be an `old` copy, only what a master has sealed is believed: a node cannot make
         up a loss.
         """
-        told = await self._ask(node, LedgerAsk(ids=["-"], since=[]))
+        told = await self._ask(node, LedgerAsk(ids=["-"], since=[], mark=mark if old else None))
         if told.marks is None:  # a node of an earlier version
             return Recalled("", [], [], 0)
         marks = [mark for mark in told.marks if old or self._believed(node, mark)]
@@ -65,7 +67,8 @@ class Recall:
         work = KnownWork(await self._jobs(node, commands), await self._transactions(commands))
         heights = await rows.read_heights(self._store, node)  # read again: another master goes on meanwhile
         facts = [fact for one in commands if (fact := work.lacks(node, one)) is not None]
-        return Recalled(find_lost(heights, marks, commands, work.knows), marks, facts, len(commands))
+        unknown = max((one.restoration for one in marks if is_younger(heights, one)), default=0)
+        return Recalled(find_lost(heights, marks, commands, work.knows), marks, facts, len(commands), unknown)
 
     def _believed(self, node: str, mark: MasterMark) -> bool:
         believed = self._is_marked(node, mark)

@@ -12,8 +12,9 @@ transactions.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -28,7 +29,7 @@ from fleetfold_master.transactions.rows import read_unfinished_nodes
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import batches, settle_all
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import MastersReconciled
+from fleetfold_shared.messages import MasterMark, MastersReconciled
 
 __all__ = ["Restoration"]
 
@@ -38,19 +39,31 @@ AT_ONCE = 32
 MOST_LISTED = 10_000
 
 
+class Marking(Protocol):
+    """The membership of this master, by which it marks what it sends."""
+
+    @property
+    def mark(self) -> MasterMark: ...
+
+    def restored(self, number: int) -> None: ...
+
+    def begin_again(self) -> None: ...
+
+
 class Restoration:
     """The restoration of one master in one lifetime. The owner calls `start` before anything is resumed, and `sweep`
     twice a second.
 
-    `begin_again` ends this lifetime. `marker` is the file that tells of a restore; `declared`: the operator has.
+    `membership` marks what is sent, and ends this lifetime. `marker` is the file that tells of a restore; `declared`:
+    the operator has.
     """
 
     def __init__(
         self, store: Store, clock: Clock, registry: Registry, recall: Recall, held: HeldTransactions,
-        begin_again: Callable[[], None], marker: Path, *, declared: bool = False,
+        membership: Marking, marker: Path, *, declared: bool = False,
     ) -> None:  # fmt: skip
         self._store, self._clock, self._registry, self._recall, self._held = store, clock, registry, recall, held
-        self._begin_again, self._marker, self._declared = begin_again, marker, declared
+        self._membership, self._marker, self._declared = membership, marker, declared
         self._old: OldCopy | None = None
         self._asked: dict[str, int] = {}
         self._transactions: Resumable | None = None
@@ -73,13 +86,13 @@ class Restoration:
         self._patient_until = self._clock.monotonic() + PATIENCE_S
         if why := self._told_by_operator():
             await rows.begin(self._store, OldCopy(self._clock.wall(), why))
-        self._enter(await rows.read(self._store))
+        await self._enter(await rows.read(self._store))
         await self._held.hold()
         async with self._turn:
             await self._ask_all()
             if self._found:
                 await self._note()
-                self._enter(await rows.read(self._store))
+                await self._enter(await rows.read(self._store))
                 await self._ask_all()
             await self._go_on()
 
@@ -91,6 +104,8 @@ class Restoration:
             noted = await rows.read(self._store)
             if noted is None and self._old is not None:
                 await self._leave("another master")
+            elif noted is not None:
+                self._membership.restored(await rows.read_number(self._store))
             await self._ask_all(only_up=True)
             if self._found:
                 noted = await self._note()
@@ -145,8 +160,9 @@ class Restoration:
             return "the operator says so, by --restored"
         return f"{self._marker} beside it says so" if self._marker.exists() else ""
 
-    def _enter(self, old: OldCopy | None) -> None:
-        """Take note that the database is an old copy; then every node has to be asked."""
+    async def _enter(self, old: OldCopy | None) -> None:
+        """Take note of the database's restorations; if it is an old copy now, every node has to be asked."""
+        self._membership.restored(await rows.read_number(self._store))
         if old is not None and self._old is None:
             self._old, self._asked = old, {}
             self._held.known_as_old()
@@ -154,14 +170,15 @@ class Restoration:
 
     async def _note(self) -> OldCopy:
         """Note for all masters what a node has shown."""
-        await rows.begin(self._store, OldCopy(self._clock.wall(), self._found))
-        return await rows.read(self._store) or OldCopy(self._clock.wall(), self._found)
+        found, self._found = OldCopy(self._clock.wall(), self._found), ""
+        await rows.begin(self._store, found)
+        return await rows.read(self._store) or found
 
     def _fence(self, noted: OldCopy) -> None:
         """Send nothing more, and start anew with what is in the database."""
         self._ending = f"the masters' database is an old copy ({noted.reason}); this master starts anew"
         log.error("master.database_is_old", reason=noted.reason, meaning="this master starts anew")
-        self._begin_again()
+        self._membership.begin_again()
 
     async def _go_on(self) -> None:
         """Resume what waits for no node any more; end the restoration when nothing does."""
@@ -200,14 +217,23 @@ class Restoration:
                 await self._take(node, Recalled("", [], [], 0))
         elif self._old is None or not self._registry.refuses_ledger(node):  # what an old ledger tells is not all
             try:
-                await self._take(node, await self._recall.of(node, old=self._old is not None))
+                mark = self._membership.mark
+                await self._take(node, await self._recall.of(node, mark, old=self._old is not None))
             except FleetfoldError as error:
                 log.debug("node.not_asked", node=node, reason=error.message)
 
     async def _take(self, node: str, told: Recalled) -> None:
         """Take what a node has told: whether the database is an old copy, or what that lacks."""
         if self._old is not None:
+            if told.restoration >= self._membership.mark.restoration:
+                await self._number_above(told.restoration)
+                return  # it is asked again, so that it admits nothing of that restoration any more
             await rows.store_asked(self._store, node, told.marks, told.facts, told.younger)
         elif told.lost:
             self._found = f"{node}: {told.lost}"
         self._asked[node] = told.younger
+
+    async def _number_above(self, number: int) -> None:
+        """Take a higher number than that of a restoration which this copy does not know."""
+        await rows.raise_number(self._store, number + 1)
+        self._membership.restored(number + 1)

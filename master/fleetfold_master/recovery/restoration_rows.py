@@ -10,23 +10,30 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
-from sqlalchemy import bindparam, delete, func, select
+from sqlalchemy import bindparam, delete, false, func, select, true, update
 from sqlalchemy.dialects import postgresql
 
 from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json
-from fleetfold_master.store.compiled_statements import Write, insert_once
+from fleetfold_master.store.compiled_statements import Script, Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.master_tables import asked_node, lost_command, master_mark, restoration, settled_mark
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import LostWork, MasterMark, RecalledCommand
 
 __all__ = [
-    "Fact", "OldCopy", "begin", "count_lost", "end", "forget_lost", "read", "read_asked", "read_facts", "read_heights",
-    "read_lost", "store_asked",
+    "Fact", "OldCopy", "begin", "count_lost", "end", "forget_lost", "raise_number", "read", "read_asked", "read_facts",
+    "read_heights", "read_lost", "read_number", "store_asked",
 ]  # fmt: skip
 
-_BEGIN = insert_once(restoration)
-_FORGET_ASKED, _END = delete(asked_node), delete(restoration)
+_INSERT = insert_once(restoration)
+_BEGIN = (
+    update(restoration)
+    .where(restoration.c.ended.is_(true()))
+    .values(since=bindparam("since"), reason=bindparam("reason"), number=bindparam("number"), ended=False)
+)
+_NUMBER = select(restoration.c.number)
+_RAISE = update(restoration).values(number=bindparam("number"))
+_FORGET_ASKED, _END = delete(asked_node), update(restoration).values(ended=True)
 _FORGET_FACTS = delete(lost_command).where(lost_command.c.reason == "")
 _FORGET_LOST = delete(lost_command).where(lost_command.c.reason != "")
 _ASKED = insert_once(asked_node)
@@ -57,14 +64,36 @@ class Fact(NamedTuple):
 
 async def read(store: Store) -> OldCopy | None:
     """Return why the database is known to be an old copy; None if it is not."""
-    row = await store.read_one(select(restoration.c.since, restoration.c.reason))
+    row = await store.read_one(select(restoration).where(restoration.c.ended.is_(false())))
     return None if row is None else OldCopy(row["since"], row["reason"])
 
 
 async def begin(store: Store, found: OldCopy) -> None:
-    """Note that the database is an old copy; an earlier note stays."""
-    row = {"id": 1, "since": found.since, "reason": found.reason}
-    await store.claim(Write(_BEGIN, [row]), Write(_FORGET_ASKED, [{}]), Write(_FORGET_FACTS, [{}]))
+    """Note that the database is an old copy; an earlier note that has not ended stays.
+
+    The number is the time in milliseconds, so that it is higher than that of a restoration which this copy does not
+    know; where it is not, because of a clock, `raise_number` follows.
+    """
+
+    def write(script: Script) -> None:
+        ((last,),) = script.rows(_NUMBER) or ((0,),)
+        row = {"since": found.since, "reason": found.reason, "number": max(last + 1, int(found.since * 1000))}
+        if script.run(_BEGIN, **row) or script.run(_INSERT, id=1, ended=False, **row):
+            script.run(_FORGET_ASKED)
+            script.run(_FORGET_FACTS)
+
+    await store.script(write)
+
+
+async def read_number(store: Store) -> int:
+    """The number of the last restoration; 0 if there was none."""
+    row = await store.read_one(_NUMBER)
+    return 0 if row is None else int(row["number"])
+
+
+async def raise_number(store: Store, number: int) -> None:
+    """Give the restoration a higher number: a node has heard of one that this copy does not know."""
+    await store.write(Write(_RAISE, [{"number": number}]))
 
 
 async def end(store: Store) -> None:

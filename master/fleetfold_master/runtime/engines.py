@@ -77,7 +77,7 @@ def _restoration(infra: Infrastructure) -> Restoration:
     file = make_url(setup.database).database if setup.database.startswith("sqlite") else None
     return Restoration(
         infra.store, infra.clock, infra.registry, recall, HeldTransactions(infra.store, membership.id),
-        membership.begin_again, (Path(file).parent if file else setup.data) / MARKER, declared=setup.restored,
+        membership, (Path(file).parent if file else setup.data) / MARKER, declared=setup.restored,
     )  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Double, Index, Integer, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Index, Integer, String, Table, Text
 
 from fleetfold_master.store.tables import metadata
 
@@ -38,8 +38,11 @@ restoration = Table(
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("since", Double, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("ended", Boolean, nullable=False),
 )
-"""One row while the database is known to be an old copy."""
+"""The last restoration, from the moment at which the database is known to be an old copy until it is `ended`. Its
+number is higher than that of each earlier one, also of those that the copy does not know."""
 
 asked_node = Table(
     "asked_node",

@@ -30,13 +30,16 @@ class MasterMark(msgspec.Struct, frozen=True, omit_defaults=True):
     """Which master it was, and how far it had come: its id, new at each start, and the number of its heartbeats.
 
     Both are in the masters' database, so a mark that is not there, or is lower there, shows that the database is an old
-    copy. `seal` proves that a master has made the mark for this node and this `command`; empty for none in particular.
+    copy. `restoration` is the number of the last restoration of the database, 0 before the first: a node refuses
+    commands of a lower one than it was told, because they are of what an old copy has undone. `seal` proves that a
+    master has made the mark for this node and this `command`; empty for none in particular.
     """
 
     master: Annotated[str, Meta(max_length=32)]
     height: Annotated[int, Meta(ge=0, le=2**62)]
     command: Annotated[str, Meta(max_length=200)] = ""
     seal: Annotated[str, Meta(max_length=64)] = ""
+    restoration: Annotated[int, Meta(ge=0, le=2**62)] = 0
 
 
 class RecalledCommand(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -68,12 +71,13 @@ class CommandsConfirmed(Message, frozen=True, kw_only=True):
 class LedgerAsk(Message, frozen=True, kw_only=True):
     """`call.<node>.ledger`: ask what the node's ledger has of these commands; with `since` also which masters it has
     heard, and for the commands that these masters had sent it at these heights or later, by id, from the one behind
-    `after`.
+    `after`. `mark` is that of the master that asks.
     """
 
     ids: SomeCommands
     since: Annotated[list[MasterMark], Meta(max_length=1000)] | None = None
     after: Annotated[str, Meta(max_length=200)] = ""
+    mark: MasterMark | None = None
 
 
 class LedgerVerdicts(Message, frozen=True, kw_only=True):

@@ -12,6 +12,7 @@ import pytest
 
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.messages import MasterInfo, Rollback, StepSpec
+from fleetfold_shared.restored_marker import MARKER
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
 
@@ -89,6 +90,11 @@ async def test_what_was_rolled_back_since_the_copy_is_not_committed(pair: Fleet)
     assert any("the nodes have undone a part of it" in entry.why for entry in view.timeline)
     assert pair.effects("shop") == [("take", "do"), ("take", "undo")]
     assert pair.effects("blog") == []
+    assert pair.master is not None
+    await pair.master._restoration.sweep()
+    assert (await me(pair)).restored is None
+    assert pair.master._membership is not None
+    assert not pair.master._membership.begins_again
 
 
 async def test_work_that_only_nodes_know_is_listed_for_its_callers(pair: Fleet) -> None:
@@ -202,3 +208,15 @@ async def test_a_database_that_lost_nothing_is_no_old_copy(pair: Fleet) -> None:
     assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
     found = await pair.client.masters.reconcile()
     assert (found.reason, found.asked, found.lost, found.held) == ("", {}, [], [])
+
+
+async def test_a_file_beside_the_database_says_it_from_the_start(pair: Fleet) -> None:
+    await pair.stop_child("shop")
+    await pair.stop_master()
+    marker = database(pair).parent / MARKER
+    marker.write_text("{}")
+    await pair.start_master()
+    assert (await pair.client.masters.reconcile()).unanswered == ["shop"]
+    await pair.start_child("shop")
+    await reconciled(pair)
+    assert (marker.exists(), marker.with_name(f"{MARKER}.done").exists()) == (False, True)

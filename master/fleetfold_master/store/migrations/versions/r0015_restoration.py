@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from alembic import op
-from sqlalchemy import BigInteger, Column, Double, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, Integer, String, Text
 
 revision = "r0015"
 down_revision = "r0014"
@@ -25,6 +25,8 @@ def upgrade() -> None:
         Column("id", Integer, primary_key=True, autoincrement=False),
         Column("since", Double, nullable=False),
         Column("reason", Text, nullable=False),
+        Column("number", BigInteger, nullable=False),
+        Column("ended", Boolean, nullable=False),
     )
     op.create_table(
         "asked_node",
