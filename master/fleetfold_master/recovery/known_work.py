@@ -30,7 +30,7 @@ class KnownWork(NamedTuple):
         if (address := parse_id(command.id)) is None:
             return True
         loaded = self.transactions.get(address.tx)
-        return loaded is not None and knows_command(*loaded, command)
+        return loaded is not None and knows_command(*loaded, command.id)
 
     def lacks(self, node: str, command: RecalledCommand) -> Fact | None:
         """What the command tells that the database lacks, if anything."""
@@ -55,6 +55,6 @@ def _contradiction(tx: Tx, steps: Sequence[Step], address: Address, command: Rec
     pivots = {step.name for step in steps if step.pivot}
     if tx.state == "committed" and not address.forward and address.step not in pivots:
         return f"transaction {tx.id} is committed, and this step of it was undone: look at its effects"
-    if not knows_command(tx, steps, command):
+    if not knows_command(tx, steps, command.id):
         return f"transaction {tx.id} is {tx.state}, and has not sent this: look at its effects"
     return ""

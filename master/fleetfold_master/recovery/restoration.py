@@ -36,6 +36,7 @@ __all__ = ["Restoration"]
 log = structlog.get_logger(__name__)
 
 AT_ONCE = 32
+AGAIN_S = 5.0
 MOST_LISTED = 10_000
 
 
@@ -69,6 +70,7 @@ class Restoration:
         self._transactions: Resumable | None = None
         self._patient_until = 0.0
         self._found, self._ending = "", ""
+        self._suspected: dict[str, float] = {}
         self._turn = asyncio.Lock()
 
     @property
@@ -79,6 +81,14 @@ class Restoration:
     def refuses(self, _node: str) -> str:
         """Why nothing may be sent now; empty if it may."""
         return self._ending
+
+    def suspect(self, node: str) -> None:
+        """Ask the node again: it has answered a command that the database does not know. At most every `AGAIN_S`
+        seconds, whatever it answers."""
+        now = self._clock.monotonic()
+        if self._old is None and now - self._suspected.get(node, -AGAIN_S) >= AGAIN_S:
+            self._suspected[node] = now
+            self._asked.pop(node, None)
 
     async def start(self, transactions: Resumable) -> None:
         """Hold this master's transactions, ask the nodes that are there, and resume what may go on."""

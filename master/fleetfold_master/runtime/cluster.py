@@ -54,7 +54,9 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     """Start consuming what the nodes send: replies, progress, results, and the broker's advisories."""
     engines.cancellations.start(engines.jobs.on_withdrawn)
     await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress, refuses=infra.replaced.refuses)
-    results = result_pipeline(infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take)
+    results = result_pipeline(
+        infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take, engines.restoration.suspect
+    )
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))
     await _consume(infra, ABANDONED, "advisory", partial(_store_abandoned, infra.dead_letters))

@@ -60,6 +60,7 @@ async def open_engines(infra: Infrastructure) -> Engines:
     transaction_options = TransactionOptions(
         at_end=outbox.transaction_ended, audited=transaction_ended, owner=owner, publish=publish,
         refuses=infra.replaced.refuses, release=restoration.release,
+        on_unknown=restoration.suspect,
     )  # fmt: skip
     jobs = Jobs(infra.store, sender, infra.clock, health, job_options, cancellations=cancellations)
     transactions = Transactions(

@@ -18,7 +18,7 @@ from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import cancel
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
 from fleetfold_master.transactions.operator_commands import resolve, retry, skip
-from fleetfold_master.transactions.recalled import park_unasked
+from fleetfold_master.transactions.recalled import knows_command, park_unasked
 from fleetfold_master.transactions.rows import Loaded
 from fleetfold_master.transactions.transaction_engine import TransactionEngine
 from fleetfold_master.transactions.transaction_options import TransactionOptions
@@ -52,6 +52,7 @@ class Transactions:
     ) -> None:
         options = options or TransactionOptions()
         self._refuses, self._ask_again, self._release = options.refuses, AskAgain(clock), options.release
+        self._on_unknown = options.on_unknown
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, options.owner
         self._cancellations = cancellations
         self._engine = TransactionEngine(store, sender, clock, health, options, cancellations)
@@ -109,6 +110,8 @@ class Transactions:
         active = self._active.get(address.tx)
         if active is None:
             return await self._uncancelled.run(self._take_late(address.tx, node, result))
+        if not knows_command(active.tx, active.steps, result.id):
+            self._on_unknown(node)
         await self._engine.take(active, node, result)
         return True
 

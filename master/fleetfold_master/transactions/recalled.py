@@ -1,12 +1,13 @@
 """Resumption of a transaction from an old copy of its rows, with what the nodes know of it. Pure.
 
 What nodes know is younger than the rows. Most of it comes by itself: a command that is sent again under its id is
-answered by the ledger, also that it was undone. Two things do not:
+answered by the ledger, also that it was undone. These do not:
 
     the nodes have                            the rows say             decision
     ----------------------------------------  -----------------------  ---------------------------------------
     a compensation of a step                  running                  turned back: it was being rolled back
     the same, and the pivot is done           running                  parked: both cannot be
+    forward commands that were not sent       running                  in flight, or sent again in their turn
     commands of a higher epoch                any                      the epoch rises above it
 
 A step that is compensated by its pivot's question alone has not been turned back: whether it ran is asked again.
@@ -20,7 +21,7 @@ from msgspec.structs import replace
 
 from fleetfold_master.transactions.advance import redrive, turn_back
 from fleetfold_master.transactions.decision_builder import DecisionBuilder
-from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, forward_id, parse_id
 from fleetfold_shared.messages import Outcome, RecalledCommand
 
 __all__ = ["WHY", "knows_command", "park_unasked", "resume_recalled"]
@@ -28,9 +29,9 @@ __all__ = ["WHY", "knows_command", "park_unasked", "resume_recalled"]
 WHY = "the nodes have undone a part of it since the copy of the database was made"
 
 
-def knows_command(tx: Tx, steps: Iterable[Step], command: RecalledCommand) -> bool:
-    """Whether the rows say that the command was sent."""
-    address = parse_id(command.id)
+def knows_command(tx: Tx, steps: Iterable[Step], command: str) -> bool:
+    """Whether the rows say that the command of this id was sent."""
+    address = parse_id(command)
     step = None if address is None else next((one for one in steps if one.name == address.step), None)
     if address is None or step is None:
         return False
@@ -46,6 +47,7 @@ def resume_recalled(
     if tx.ended:
         return Decision(tx, tuple(steps))
     tx = replace(tx, epoch=max([tx.epoch, *(command.epoch for command in recalled)]))
+    steps = [_with_runs(step, recalled, now) for step in steps]
     if tx.state != "running" or not _is_undone(steps, recalled):
         return redrive(tx, steps, now, takeover=True, policy=policy)
     tx = replace(tx, epoch=tx.epoch + 1)
@@ -53,7 +55,7 @@ def resume_recalled(
         return _parked(tx, steps, f"{WHY}, though its pivot is done", now, policy)
     if any(step.pivot and step.state != "waiting" for step in steps):
         return redrive(tx, steps, now, takeover=True, policy=policy)  # the pivot's own end leads there
-    return turn_back(tx, [_with_runs(step, recalled) for step in steps], WHY, now, policy=policy)
+    return turn_back(tx, steps, WHY, now, policy=policy)
 
 
 def park_unasked(
@@ -72,18 +74,23 @@ def _is_undone(steps: Sequence[Step], recalled: Sequence[RecalledCommand]) -> bo
     return any(address.step in names for address in undone)
 
 
-def _with_runs(step: Step, recalled: Sequence[RecalledCommand]) -> Step:
-    """The step with the forward commands that its rows lack, so that they are compensated."""
+def _with_runs(step: Step, recalled: Sequence[RecalledCommand], now: float) -> Step:
+    """The step with the forward commands that its rows lack. The last of them is in flight, or, where the step waits
+    for others, is sent again when its turn comes; if the transaction turns back before that, it is compensated.
+    """
     told = {
         address.number: _effect(command)
         for command in recalled
         if (address := parse_id(command.id)) is not None and address.forward and address.step == step.name
     }
-    missing = range(len(step.runs) + 1, max(told, default=0) + 1)
-    if not missing:
+    last = max(told, default=0)
+    if last <= len(step.runs):
         return step
-    runs = (*step.runs, *(told.get(number) for number in missing))
-    return replace(step, runs=runs, state="unknown", command=None, began_at=None, due_at=None, deadline_at=None)
+    earlier = (*step.runs, *(told.get(number) for number in range(len(step.runs) + 1, last)))
+    step = replace(step, runs=(*earlier, None))
+    if step.state != "running":
+        return step
+    return replace(step, command=forward_id(step, last), began_at=now, due_at=now, deadline_at=now)
 
 
 def _effect(command: RecalledCommand) -> Outcome | None:

@@ -25,6 +25,10 @@ async def hold_nothing(_key: str) -> None:
     """Default of `Release`: nothing is held back."""
 
 
+def ignore(_node: str) -> None:
+    """Default of `on_unknown`: do nothing."""
+
+
 def _not_audited(_tx: Tx, _steps: Sequence[Step], _now: float) -> Sequence[Write]:
     """Default of `Audited`: no entries."""
     return ()
@@ -35,6 +39,7 @@ class TransactionOptions:
     """Options of `Transactions`. `at_end` is called with each `Tx` when it is committed, rolled back or parked, and
     returns further writes of the same commit. `owner` is the master's id where there may be several. `refuses` tells
     results of a node's replaced process. `release` is awaited with each id that is asked for and not in memory.
+    `on_unknown` is called with a node that answers a command which was never sent.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -44,3 +49,4 @@ class TransactionOptions:
     publish: Publish = publish_to_nobody
     refuses: Refuses = refuse_none
     release: Release = hold_nothing
+    on_unknown: Callable[[str], None] = ignore
