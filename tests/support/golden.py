@@ -305,7 +305,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             results=[
                 m.CommandResult(id="tx-1.crm", attempt=2, epoch=3, outcome="ok", result={"id": 1}, starts=1, ms=4.5),
                 m.CommandResult(id="tx-1.shop", attempt=1, epoch=3, outcome="failed", error="no such order", starts=1),
-            ]
+            ],
+            ledger=_mark,
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,

@@ -114,7 +114,7 @@ class Node:
         self._kept_s = kept_s
         self._forgetting = Forgetting(ledger, databases, kept_s, self._ask_settled)
         self._confirmed = ConfirmedPublisher(bus)
-        self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
+        self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name), self._present_mark)
         self._results = ResultPublisher(
             self._batches, ledger, description.incarnation, lambda: self.epochs, redact or Redactor()
         )
@@ -168,6 +168,7 @@ class Node:
         await self._batches.stop()
         await self._reports.stop()
         await self._on_ledger(self._results.mark_published())
+        await self._present_mark()
         try:
             await self._heartbeats.say(leaving=True)
             await self._bus.connection.barrier()
@@ -339,6 +340,11 @@ class Node:
         while True:
             await asyncio.sleep(self._heartbeats.heartbeat_s / 2)
             await self._on_ledger(self._read_mark())
+
+    async def _present_mark(self) -> LedgerMark | None:
+        """The ledger's mark as it is now; as it was, if the ledger cannot be read."""
+        await self._on_ledger(self._read_mark())
+        return self._mark
 
     async def _read_mark(self) -> None:
         self._mark = await self._ledger.mark()

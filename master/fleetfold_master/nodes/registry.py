@@ -127,7 +127,8 @@ class Registry:
         if beat.leaving:
             self._presence.left(name)
             self._clocks.forget(name)
-            self._take(node, replace(node, stopped_at=self._clock.wall()))
+            self._ledgers.tell(name, beat.description.incarnation, beat.ledger, beat.seq)
+            self._take(node, replace(self._ledgers.judge(node)[0], stopped_at=self._clock.wall()))
             return "ok"
         self._presence.heard(name, beat.heartbeat_s)
         self._in_flight[name] = beat.in_flight
@@ -139,6 +140,16 @@ class Registry:
         )  # fmt: skip
         self._take(node, self._with_ledger(heard, beat.problems))
         return "ok"
+
+    def told_with_results(self, name: str, incarnation: str, mark: LedgerMark) -> None:
+        """Take the mark of the ledger that has results of this incarnation: an older one is one that denies them."""
+        node = self._nodes.get(name)
+        if node is None or node.state == "removed" or node.description.incarnation != incarnation:
+            return
+        self._ledgers.tell_height(name, incarnation, mark)
+        known, _ = self._ledgers.judge(node)
+        if known != node:
+            self._take(node, known)
 
     def refuses_ledger(self, name: str) -> str:
         """Why the node may run nothing: its ledger is not the known one. Empty if it is, or the node is unknown."""

@@ -15,7 +15,7 @@ from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.interceptors import bind_log_context
 from fleetfold_broker.rpc.pipeline import Call, CallKey, Handler, compose
 from fleetfold_master.nodes.inflow import Inflow
-from fleetfold_master.nodes.result_decoding import RESULTS, DecodeResults
+from fleetfold_master.nodes.result_decoding import RESULTS, DecodeResults, TellLedger, tell_nobody
 from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.messages import CommandResult, Message
 from fleetfold_shared.redaction import Redactor
@@ -37,7 +37,12 @@ RESULT: CallKey[CommandResult] = CallKey("result")
 
 
 def result_pipeline(
-    inflow: Inflow, redact: Redactor, learn: Learn, take: TakeResult, on_unknown: OnUnknown = lambda _node: None
+    inflow: Inflow,
+    redact: Redactor,
+    learn: Learn,
+    take: TakeResult,
+    on_unknown: OnUnknown = lambda _node: None,
+    tell_ledger: TellLedger = tell_nobody,
 ) -> Handler:
     """Return the pipeline.
 
@@ -46,7 +51,7 @@ def result_pipeline(
     """
     interceptors = (
         bind_log_context,
-        DecodeResults(inflow, redact),
+        DecodeResults(inflow, redact, tell_ledger),
         each_result,
         LearnEpochs(learn),
     )

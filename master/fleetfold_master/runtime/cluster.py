@@ -55,7 +55,12 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     engines.cancellations.start(engines.jobs.on_withdrawn)
     await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress, refuses=infra.replaced.refuses)
     results = result_pipeline(
-        infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take, engines.restoration.suspect
+        infra.inflow,
+        infra.setup.redact,
+        infra.gateway.learn,
+        cluster.results.take,
+        engines.restoration.suspect,
+        infra.registry.told_with_results,
     )
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))

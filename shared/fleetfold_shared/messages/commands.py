@@ -10,7 +10,7 @@ from msgspec import Meta
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.execution import Callback, Caller, Progress, RetryPolicy
-from fleetfold_shared.messages.ledgers import MasterMark
+from fleetfold_shared.messages.ledgers import LedgerMark, MasterMark
 from fleetfold_shared.messages.nodes import ActionKind
 
 __all__ = [
@@ -95,9 +95,10 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
 
 class CommandResults(Message, frozen=True, kw_only=True):
-    """`res.<node>`: results of one or more commands."""
+    """`res.<node>`: results of one or more commands, and the mark of the ledger that has them."""
 
     results: list[CommandResult]
+    ledger: LedgerMark | None = None
 
 
 class Run(Message, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -122,6 +123,26 @@ async def test_a_ledger_that_was_accepted_is_the_known_one_at_every_master(fleet
             return registry.get("shop").state == "active"
 
         await eventually(known_there)
+
+
+async def test_what_a_result_has_told_is_known_before_the_next_heartbeat(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fleet.start_child("shop")
+    await fleet.stop_child("shop")
+    place = fleet.place / "shop"
+    shutil.copy(place / "node.db", place / "copy")
+    await fleet.start_child("shop")
+    node = fleet.children["shop"]._node
+    assert node is not None
+    monkeypatch.setattr(node._heartbeats, "say", asyncio.Event().wait)
+    await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])
+    assert str((await fleet.client.nodes.get("shop")).ledger).endswith("height=2)")
+    await fleet.vanish_child("shop")
+    remove(place)
+    (place / "copy").rename(place / "node.db")
+    await fleet.start_child("shop")
+    assert "it is older (height 0, known 2)" in (await becomes(fleet, "error")).reason
 
 
 async def test_the_known_height_survives_the_master(fleet: Fleet) -> None:

@@ -98,6 +98,11 @@ def test_every_way_with_lost_and_old_records_ends_and_balances(records: Records,
     _check(_steps(*MIXED), records, budget)
 
 
+@pytest.mark.parametrize("records", [Records(lost_ledgers=1), Records(old_ledgers=1)], ids=_name)
+def test_what_masters_know_of_a_ledger_is_undone_without_it(records: Records) -> None:
+    _check(_steps("idempotent", "idempotent", "idempotent"), records, Budget(failures=1))
+
+
 @pytest.mark.skipif("FLEETFOLD_EXPLORE" not in os.environ, reason="minutes; FLEETFOLD_EXPLORE=1 runs it")
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", MIXED)
