@@ -44,7 +44,11 @@ def database(fleet: Fleet) -> Path:
 
 def copy(fleet: Fleet) -> None:
     """Copy the database while the master is at work."""
-    with closing(sqlite3.connect(database(fleet))) as source, closing(sqlite3.connect(fleet.place / "copy")) as target:
+    copy_file(database(fleet), fleet.place / "copy")
+
+
+def copy_file(file: Path, to: Path) -> None:
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(to)) as target:
         source.backup(target)
 
 
@@ -220,3 +224,25 @@ async def test_a_file_beside_the_database_says_it_from_the_start(pair: Fleet) ->
     await pair.start_child("shop")
     await reconciled(pair)
     assert (marker.exists(), marker.with_name(f"{MARKER}.done").exists()) == (False, True)
+
+
+async def test_a_machine_that_is_restored_as_a_whole_goes_on_by_itself(pair: Fleet) -> None:
+    await taken(pair, "t1", seconds=1.0)
+    copy(pair)  # the master first, as a backup does
+    for name in ("shop", "blog"):
+        copy_file(pair.place / name / "node.db", pair.place / f"{name}.db")
+    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    for name in ("shop", "blog"):
+        await pair.stop_child(name)
+        for file in (pair.place / name).glob("node.db*"):
+            file.unlink()
+        (pair.place / f"{name}.db").rename(pair.place / name / "node.db")
+    await put_back(pair)
+    (database(pair).parent / MARKER).write_text("{}")
+    await pair.start_master()
+    for name in ("shop", "blog"):
+        await pair.start_child(name)
+    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    await reconciled(pair)
+    assert [(await pair.client.nodes.get(name)).state for name in ("shop", "blog")] == ["active", "active"]
+    assert (await pair.client.masters.reconcile()).lost == []
