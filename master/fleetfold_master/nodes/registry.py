@@ -119,7 +119,8 @@ class Registry(NodeDirectory):
         if heartbeat.leaving:
             self._presence.left(name)
             self._clocks.forget(name)
-            self._take(node, replace(node, stopped_at=self._clock.wall()))
+            self._ledgers.tell(name, heartbeat.description.incarnation, heartbeat.ledger, heartbeat.seq)
+            self._take(node, replace(self._ledgers.judge(node)[0], stopped_at=self._clock.wall()))
             return "ok"
         self._presence.heard(name, heartbeat.heartbeat_s)
         self._in_flight[name] = heartbeat.in_flight
@@ -131,6 +132,16 @@ class Registry(NodeDirectory):
         )  # fmt: skip
         self._take(node, self._with_ledger(heard, heartbeat.problems))
         return "ok"
+
+    def told_with_results(self, name: str, incarnation: str, mark: LedgerMark) -> None:
+        """Take the mark of the ledger that has results of this incarnation: an older one is one that denies them."""
+        node = self._nodes.get(name)
+        if node is None or node.state == "removed" or node.description.incarnation != incarnation:
+            return
+        self._ledgers.tell_height(name, incarnation, mark)
+        known, _ = self._ledgers.judge(node)
+        if known != node:
+            self._take(node, known)
 
     async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
         """Make this ledger the known one."""

@@ -455,9 +455,8 @@ async def test_what_heartbeats_brought_is_written_with_whatever_is_written_next(
 
 
 async def test_a_refused_ledger_is_an_error_until_it_is_accepted(room: Room) -> None:
-    await room.join()
-    for height in (9, 5):
-        room.registry.heard("shop", Heartbeat(seq=10 - height, description=described(), ledger=LedgerMark("a", height)))
+    for incarnation, height in (("i1", 9), ("i2", 5)):
+        await room.registry.join("shop", described(incarnation), room.probe, LedgerMark("a", height))
     assert (room.registry.get("shop").state, room.registry.acts("shop")) == ("error", False)
     assert "older (height 5, known 9)" in room.registry.refuses_ledger("shop")
     await room.registry.accept_ledger("shop", LedgerMark("a", 5))
