@@ -45,21 +45,22 @@ class Lease(Generic[C]):
         """Run `function` in the writer's thread, inside the transaction. Its error leaves the transaction open."""
         return await self._submit(lambda connection: function(self._in_transaction(connection)))
 
-    async def commit(self, last: Callable[[C], object] = lambda connection: None) -> None:  # noqa: ARG005  # nothing
-        """Run `last` in the transaction, commit and end it; if either fails, roll back and raise.
+    async def commit(self, last: Callable[[C], T]) -> T:
+        """Run `last` in the transaction, commit and end it, and return its value; if either fails, roll back and raise.
 
         A caller that is cancelled here does not know whether it was committed.
         """
 
-        def finish(connection: C) -> None:
+        def finish(connection: C) -> T:
             try:
-                last(self._in_transaction(connection))
+                value = last(self._in_transaction(connection))
             except BaseException:
                 self._writer.roll_back()
                 raise
             self._writer.commit(connection)
+            return value
 
-        await self._end(finish)
+        return await self._end(finish)
 
     def roll_back(self) -> None:
         """Roll back and end the transaction, if it has not ended.
@@ -76,7 +77,7 @@ class Lease(Generic[C]):
             self._begun = True
         return connection
 
-    def _end(self, how: Callable[[C], None]) -> asyncio.Future[None]:
+    def _end(self, how: Callable[[C], T]) -> asyncio.Future[T]:
         ended = self._submit(how)
         self.open = False
         ended.add_done_callback(lambda _: self._release())

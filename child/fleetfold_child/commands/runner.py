@@ -99,7 +99,8 @@ class Runner:
             if ending.outcome == "ok":
                 result = result_of(command, admission, run, ending, began)
                 try:
-                    await transaction.commit(self._ledger.finishing(result, notes=side_effects.buffered))
+                    committed = self._ledger.finishing(result, notes=side_effects.buffered)
+                    self._ledger.reached(await transaction.commit(committed))
                 except sqlite3.Error as error:  # a deferred constraint, or a transaction that SQLite has ended
                     why = f"its transaction could not be committed: {error}"
                     ending = CommandOutcome("failed", error=why, names=names_of(error))

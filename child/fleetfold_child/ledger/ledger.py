@@ -91,6 +91,7 @@ class Ledger:
         self._clock = clock
         self._suspects = suspects
         self._abandoned: set[str] = set()
+        self._last_mark: LedgerMark | None = None
 
     @classmethod
     async def open(cls, path: Path, *, incarnation: str | None = None, clock: Clock | None = None) -> Ledger:
@@ -185,23 +186,36 @@ class Ledger:
         """Store the result of a running command. `refused`: its handler says that it had no effect. `unsent`: data for
         its compensation from a result that is not sent.
         """
-        await self._writer.run(self.finishing(result, refused=refused, unsent=unsent))
+        self.reached(await self._writer.run(self.finishing(result, refused=refused, unsent=unsent)))
 
     def finishing(
         self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = (), unsent: Any = None
-    ) -> Callable[[sqlite3.Connection], None]:
-        """Return `finish` as an operation of the caller's transaction, with the command's side-effect log."""
+    ) -> Callable[[sqlite3.Connection], LedgerMark]:
+        """Return `finish` as an operation of the caller's transaction, with the command's side-effect log. Its value is
+        for `reached`, once it is committed.
+        """
         self._suspects.discard(result.id)
         now = self._clock.wall()
 
-        def finish(connection: sqlite3.Connection) -> None:
+        def finish(connection: sqlite3.Connection) -> LedgerMark:
             if notes:
                 side_effect_log.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
             if unsent is not None:
                 unsent_results.store(connection, result.id, unsent)
 
+            return ledger_mark.read(connection)
+
         return finish
+
+    def reached(self, mark: LedgerMark) -> None:
+        """Note the mark of a commit."""
+        self._last_mark = mark
+
+    @property
+    def last_mark(self) -> LedgerMark | None:
+        """The mark after the last result that was committed, without a look into the file; None before the first."""
+        return self._last_mark
 
     async def note(self, command_id: str, start: int, said: str) -> None:
         """Store a running command's note in a commit of its own. Raises `RuntimeError` when the command has ended."""
@@ -235,7 +249,8 @@ class Ledger:
 
     async def mark(self) -> LedgerMark:
         """Return the ledger's generation and its present height."""
-        return await self._writer.run(ledger_mark.read)
+        self.reached(mark := await self._writer.run(ledger_mark.read))
+        return mark
 
     async def hear(self, mark: MasterMark) -> None:
         """Keep a master's mark that came with no command. What was sent before its restoration is not admitted any

@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeVar
 
 from fleetfold_broker.secret_file import private_file
 from fleetfold_child.disk_errors import disk_error
@@ -23,6 +23,7 @@ __all__ = ["DamagedDatabase", "Database", "NodeDatabase", "Params", "Transaction
 Params = Sequence[Any] | Mapping[str, Any]
 Rows = list[dict[str, Any]]
 Writer = GroupCommit[sqlite3.Connection]
+T = TypeVar("T")
 
 _WAL_BYTES = 16 * 1024**2
 """Bytes of the write-ahead log that are kept after a checkpoint; SQLite makes one every 1,000 pages."""
@@ -109,13 +110,14 @@ class Transaction:
         lease = await self._open()
         return await lease.run(lambda connection: _rows(_still_open(connection), sql, params))
 
-    async def commit(self, last: Callable[[sqlite3.Connection], None]) -> None:
-        """Run `last` in the transaction and commit; if no statement began one, `last` joins a shared commit."""
+    async def commit(self, last: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `last` in the transaction and commit; if no statement began one, `last` joins a shared commit. Returns
+        what `last` returns.
+        """
         self._ended.set()
         if self._lease is None:
-            await self._writer.run(last)
-            return
-        await self._lease.commit(lambda connection: last(_still_open(connection)))
+            return await self._writer.run(last)
+        return await self._lease.commit(lambda connection: last(_still_open(connection)))
 
     async def _open(self) -> Lease[sqlite3.Connection]:
         async with self._opening:

@@ -154,7 +154,7 @@ class Node:
         await self._batches.stop()
         await self._reports.stop()
         await self._on_ledger(self._results.mark_published())
-        await self._present_mark()
+        await self._on_ledger(self._read_mark())
         try:
             await self._heartbeats.say(leaving=True)
             await self._bus.connection.barrier()
@@ -327,9 +327,10 @@ class Node:
             await self._on_ledger(self._read_mark())
 
     async def _present_mark(self) -> LedgerMark | None:
-        """The ledger's mark as it is now; as it was, if the ledger cannot be read."""
-        await self._on_ledger(self._read_mark())
-        return self._mark
+        """The ledger's mark after the last result; None if the ledger could never be read."""
+        if self._ledger.last_mark is None:
+            await self._on_ledger(self._read_mark())
+        return self._ledger.last_mark
 
     async def _read_mark(self) -> None:
         self._mark = await self._ledger.mark()

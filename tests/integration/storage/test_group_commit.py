@@ -49,7 +49,7 @@ async def transaction(writer: Writer) -> AsyncIterator[Lease[sqlite3.Connection]
     try:
         yield lease
         if lease.open:
-            await lease.commit()
+            await lease.commit(lambda _: None)
     finally:
         lease.roll_back()
 

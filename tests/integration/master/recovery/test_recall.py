@@ -32,7 +32,7 @@ class Node:
 
     async def _ask(self, _node: str, ask: LedgerRequest) -> LedgerVerdicts:
         commands = self.commands if ask.since else []
-        return LedgerVerdicts(mark=LedgerMark("g", 1), kept_s=1.0, marks=self.marks, commands=commands)
+        return LedgerVerdicts(mark=LedgerMark("g", 1), retention_s=1.0, marks=self.marks, commands=commands)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ async def test_a_master_that_is_at_work_is_no_sign_of_an_old_copy(store: Store, 
     membership = Membership(store, ManualClock(), "seat")
     await membership.join()
     for _ in range(3):
-        await membership.beat()
+        await membership.heartbeat()
     node.marks = [SEALS.mark("shop", membership.mark)]
     told = await node.recall.of("shop", MINE, old=False)
     assert (membership.mark.height, told.lost) == (3, "")
