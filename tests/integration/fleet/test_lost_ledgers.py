@@ -117,7 +117,7 @@ async def test_a_ledger_that_was_accepted_is_the_known_one_at_every_master(fleet
     await becomes(fleet, "error")
     async with fleet.another_master() as other:
         await fleet.client.nodes.reconcile("shop", accept=True)
-        registry = other._cluster._fleet._registry
+        registry = other._access._registry
 
         async def known_there() -> bool:
             return registry.get("shop").state == "active"
