@@ -18,7 +18,7 @@ from fleetfold_master.events import (
     announce_to_nobody,
     publish_to_nobody,
 )
-from fleetfold_master.nodes.clock_watch import ClockWatch
+from fleetfold_master.nodes.clock_watch import THIS, ClockWatch
 from fleetfold_master.nodes.description_check import check_description
 from fleetfold_master.nodes.known_ledgers import KnownLedgers, known_as, refusal
 from fleetfold_master.nodes.node_changes import changed_fields, refuse_incompatible
@@ -139,6 +139,11 @@ class Registry:
         )  # fmt: skip
         self._take(node, self._with_ledger(heard, beat.problems))
         return "ok"
+
+    @property
+    def own_clock_is_wrong(self) -> bool:
+        """Whether most nodes agree that this master's clock is."""
+        return self._clocks.off_s(THIS) is not None
 
     def refuses_ledger(self, name: str) -> str:
         """Why the node may run nothing: its ledger is not the known one. Empty if it is, or the node is unknown."""

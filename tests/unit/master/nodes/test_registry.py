@@ -96,6 +96,15 @@ async def test_a_new_name_is_taken_in_without_asking_around(room: Room) -> None:
     assert room.rows.by_name["shop"].description.incarnation == "i1"
 
 
+async def test_a_masters_own_clock_is_wrong_when_most_nodes_say_so(room: Room) -> None:
+    for name in ("shop", "blog"):
+        await room.join(name)
+        assert not room.registry.own_clock_is_wrong
+    for name in ("shop", "blog") * 3:
+        room.registry.heard(name, msgspec.structs.replace(beat(), at=room.clock.wall() - 40 * 86_400))
+    assert room.registry.own_clock_is_wrong
+
+
 async def test_the_same_incarnation_may_join_again(room: Room) -> None:
     await room.join()
     room.living["shop"] = "i1"
