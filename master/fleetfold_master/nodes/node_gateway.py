@@ -14,7 +14,7 @@ from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_broker.rpc.scatter_responder import superseded_subject
-from fleetfold_master.events import AnswerRefused, Publish, publish_to_nobody
+from fleetfold_master.events import AnswerRefused, NameTaken, Publish, publish_to_nobody
 from fleetfold_master.nodes import Inflow, Newest, Presence, Refuses, Registry, refuse_none
 from fleetfold_master.search import CollectionVersions, Own, TermStatistics
 from fleetfold_shared.concurrency import BackgroundTasks
@@ -85,6 +85,7 @@ class NodeGateway:
         alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
         refuses: Refuses = refuse_none,
     ) -> None:  # fmt: skip
+        self._publish = publish
         self._seals, self._refuses, self._ending = seals, refuses, BackgroundTasks()
         self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
         self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
@@ -149,8 +150,16 @@ class NodeGateway:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
         if not self._alone():
             await self.reload(name)
-        record, fresh = await self._registry.join(name, join.description, self.incarnation, join.ledger)
+        answers: list[ScatterReply | None] = []
+
+        async def probe(holder: str) -> str | None:
+            answers.append(await self._ask_one(holder, "ping", NodeList(), PROBE_S))
+            return self._incarnation_in(holder, answers[-1])
+
+        record, fresh = await self._registry.join(name, join.description, probe, join.ledger)
         await self._topology.ensure_node(name, join.description.concurrency)
+        if answers == [None]:  # one that is not connected would have been told at once
+            self._publish(NameTaken(name))
         if fresh:
             await self._topology.redeliver(name)
             await self._supersede(name, join.description.incarnation)  # one that hung may resume
@@ -242,7 +251,10 @@ class NodeGateway:
 
     async def incarnation(self, name: str) -> str | None:
         """The incarnation that answers for `name` on the bus; None if none does."""
-        pong = self._read(name, await self._ask_one(name, "ping", NodeList(), PROBE_S), Pong)
+        return self._incarnation_in(name, await self._ask_one(name, "ping", NodeList(), PROBE_S))
+
+    def _incarnation_in(self, name: str, answer: ScatterReply | None) -> str | None:
+        pong = self._read(name, answer, Pong)
         return None if pong is None else pong.incarnation
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
