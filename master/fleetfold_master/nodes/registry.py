@@ -20,7 +20,7 @@ from fleetfold_master.events import (
 )
 from fleetfold_master.nodes.clock_watch import THIS, ClockWatch
 from fleetfold_master.nodes.description_check import check_description
-from fleetfold_master.nodes.known_ledgers import KnownLedgers, known_as, refusal
+from fleetfold_master.nodes.known_ledgers import KnownLedgers, is_refusal, known_as, refusal
 from fleetfold_master.nodes.node_changes import changed_fields, refuse_incompatible
 from fleetfold_master.nodes.node_records import record_of
 from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
@@ -155,7 +155,7 @@ class Registry:
         async with self._writing:
             node = known_as(self.get(name), mark)
             self._ledgers.tell(name, node.description.incarnation, mark)
-            problems = [one for one in node.problems if one.reason != refusal(name, self.get(name).ledger, mark)]
+            problems = [one for one in node.problems if not is_refusal(name, one.reason)]
             await self._put(self._judged(node, problems), *LEDGER, "problems", "state", "trouble_at")
         await self._announce(NodeChanged(name))
 

@@ -463,6 +463,14 @@ async def test_what_heartbeats_brought_is_written_with_whatever_is_written_next(
     assert room.rows.by_name["shop"].ledger == LedgerMark("a", 9)
 
 
+async def test_a_ledger_that_has_grown_since_its_refusal_is_accepted_at_once(room: Room) -> None:
+    """Its end of an interrupted command, for one: the refusal names the height of before."""
+    await room.registry.join("shop", described(), room.probe, LedgerMark("a", 9))
+    room.registry.heard("shop", Heartbeat(seq=1, description=described(), ledger=LedgerMark("a", 5)))
+    await room.registry.accept_ledger("shop", LedgerMark("a", 6))
+    assert (room.registry.get("shop").state, room.registry.record(room.registry.get("shop")).reason) == ("active", "")
+
+
 async def test_a_refused_ledger_is_an_error_until_it_is_accepted(room: Room) -> None:
     await room.join()
     for height in (9, 5):
