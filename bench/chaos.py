@@ -63,8 +63,12 @@ class Report(NamedTuple):
         return f"seed {self.seed}: {'; '.join(parts)}; {self.seconds:.0f} s; {len(self.broken)} violations"
 
 
-async def chaos(seed: int, transactions: int, place: Path, setting: Setting, names: Sequence[str] = ()) -> Report:
-    """One fleet in `place`, `transactions` of them while the faults of these names are caused, and what came of it."""
+async def chaos(
+    seed: int, transactions: int, strikes: int, place: Path, setting: Setting, names: Sequence[str] = ()
+) -> Report:
+    """One fleet in `place`, `transactions` of them while faults of these names are caused, at least so many, and what
+    came of it.
+    """
     started, rng = time.monotonic(), random.Random(seed)
     async with running_scene(place, setting, random.Random(seed + 1_000_000)) as scene:
         havoc, over = Havoc(scene, chosen(names, setting)), asyncio.Event()
@@ -73,7 +77,7 @@ async def chaos(seed: int, transactions: int, place: Path, setting: Setting, nam
             watching = asyncio.create_task(operator.run())
             raging = asyncio.create_task(havoc.rage(over))
             given = plans(rng, transactions)
-            await work(client, given)
+            await work(client, given, lambda part: havoc.until(int(part * strikes)))
             over.set()
             await raging
             found, ended = await _aftermath(scene, client, operator, given)
@@ -129,6 +133,7 @@ def _options() -> argparse.ArgumentParser:
     options.add_argument("--seed", type=int, default=1, help="the first seed; 1")
     options.add_argument("--seeds", type=int, default=1, help="how many seeds, one after the other; 1")
     options.add_argument("--transactions", type=int, default=100, help="how many for each seed; 100")
+    options.add_argument("--strikes", type=int, default=8, help="at least so many faults meanwhile; 8")
     options.add_argument("--masters", type=int, default=1, help="so many over one database, struck in turn; 1")
     options.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="the masters'; sqlite")
     options.add_argument("--faults", default="", metavar="A,B", help="only these, see --list-faults; all with a weight")
@@ -153,7 +158,7 @@ def main() -> int:
         for seed in range(given.seed, given.seed + given.seeds):
             with _place(given.keep, seed) as place:
                 setting = setting_for(names, given.masters, next(databases))
-                report = asyncio.run(chaos(seed, given.transactions, place, setting, names))
+                report = asyncio.run(chaos(seed, given.transactions, given.strikes, place, setting, names))
             print(report, flush=True)
             for line in report.broken:
                 print(f"  {line}", flush=True)

@@ -29,7 +29,7 @@ MUTANTS = ROOT / "bench" / "mutants"
 CLOCK = "CHAOS_CLOCK"
 """The environment variable that has `mutants/clock_offset.py` move the clock of a process."""
 DISK_BYTES = 64 * 1024**2
-LIBRARIAN, DOCUMENTS = "blog", 200
+LIBRARIAN, DOCUMENTS = "blog", 80
 """The child that has a collection, and how many documents are in it."""
 
 

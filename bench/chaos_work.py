@@ -67,12 +67,15 @@ def plans(rng: random.Random, transactions: int) -> list[Plan]:
     return [Plan.drawn(rng, f"tx-{number}") for number in range(transactions)]
 
 
-async def work(client: Client, given: Sequence[Plan]) -> None:
-    """Begin all of them, each when one before it has ended or has had its time."""
-    waiting = iter(given)
+async def work(client: Client, given: Sequence[Plan], pace: Callable[[float], Awaitable[None]]) -> None:
+    """Begin all of them, each when one before it has ended or has had its time, and `pace` allows it: awaited with the
+    part of them that has begun.
+    """
+    waiting = iter(enumerate(given))
 
     async def keep_on() -> None:
-        for plan in waiting:
+        for number, plan in waiting:
+            await pace(number / len(given))
             await plan.carry_out(client)
 
     await asyncio.gather(*(keep_on() for _ in range(AT_ONCE)))

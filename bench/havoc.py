@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import NamedTuple
 
 from bench.chaos_scene import Scene, Setting
@@ -125,17 +125,31 @@ def setting_for(names: Collection[str], masters: int, database: str | None) -> S
 
 
 class Havoc:
-    """Causes faults. `counts` says how often each was."""
+    """Causes faults, in turns in which each comes as often as it weighs. `counts` says how often each was."""
 
     def __init__(self, scene: Scene, given: Sequence[Fault]) -> None:
         self._rng, self._struck, self._faults = scene.rng, Struck(scene), given
+        self._caused = asyncio.Condition()
         self.counts: Counter[str] = Counter()
 
     async def rage(self, over: asyncio.Event) -> None:
         """Strike until `over` is set."""
-        weights = [fault.weight for fault in self._faults]
-        while not over.is_set():
+        for fault in self._drawn():
+            if over.is_set():
+                return
             await asyncio.sleep(self._rng.uniform(*BETWEEN_S))
-            [fault] = self._rng.choices(self._faults, weights)
             await fault.strike(self._struck)
-            self.counts[fault.name] += 1
+            async with self._caused:
+                self.counts[fault.name] += 1
+                self._caused.notify_all()
+
+    async def until(self, count: int) -> None:
+        """Wait until so many faults were caused."""
+        async with self._caused:
+            await self._caused.wait_for(lambda: self.counts.total() >= count)
+
+    def _drawn(self) -> Iterator[Fault]:
+        while True:
+            turn = [fault for fault in self._faults for _ in range(fault.weight)]
+            self._rng.shuffle(turn)
+            yield from turn
