@@ -47,7 +47,8 @@ test: check postgres
 	$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile -m "not dear" tests/unit tests/integration
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
-	$(BIN)/pytest --quiet --numprocesses 3 --dist loadfile -m "dear and not alone" tests/unit tests/acceptance tests/integration
+	$(BIN)/pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "dear and not alone" \
+		tests/acceptance tests/unit tests/integration
 	$(BIN)/pytest --quiet -m alone tests/acceptance
 
 thorough: export FLEETFOLD_EFFORT = 5

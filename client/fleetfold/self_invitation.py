@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import structlog
 
-from fleetfold.client import Client
+from fleetfold.caller import Caller
+from fleetfold.connecting import connect_bus
 from fleetfold.credentials import find_key
+from fleetfold_shared import verbs
 from fleetfold_shared.errors import Forbidden, Unauthenticated
+from fleetfold_shared.messages import CAPABILITIES, NodeInvite
 
 __all__ = ["LocalInvitation"]
 
@@ -31,9 +34,17 @@ class LocalInvitation:
         if key is None or key == self._refused:
             return None
         try:
-            async with Client.connect(self._url, key=key, prefix=self._prefix, ca=self._ca) as fleet:
-                return (await fleet.nodes.invite(self._name, expires_s=EXPIRES_S)).token
+            return await self._invite(key)
         except (Unauthenticated, Forbidden) as error:
             self._refused = key
             log.warning("child.not_invited", reason=error.message)
             return None
+
+    async def _invite(self, key: str) -> str:
+        """Ask as the key's identity, without a `Client`: a node that is up would keep all of it in memory."""
+        bus = await connect_bus(self._url, name=None, key=key, ca=self._ca, prefix=self._prefix)
+        try:
+            request = NodeInvite(node=self._name, expires_s=EXPIRES_S, uses=1, capabilities=CAPABILITIES)
+            return (await Caller(bus).ask(verbs.nodes.INVITE, request)).token
+        finally:
+            await bus.close()

@@ -31,6 +31,8 @@ _NOT_FOR_NODES = {
 _RETRY = re.compile(r"^(t\.[^.]+\.[^.]+\.(?:f|c))\d*(?:r\d+)?$")
 _SLUG = re.compile(SLUG)
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's base 32: sorts as the number does
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+"""Two characters by the 10 bits that they stand for."""
 
 
 def check_slug(value: str, field: str) -> str:
@@ -53,7 +55,7 @@ def check_node_name(value: str, field: str) -> str:
 def new_id() -> str:
     """Return a new ULID of 26 characters: 48 bits of milliseconds, then 80 random bits. Sorts by time of creation."""
     number = (time.time_ns() // 1_000_000) << 80 | int.from_bytes(os.urandom(10))
-    return "".join(_ALPHABET[number >> shift & 31] for shift in range(125, -5, -5))
+    return "".join([_PAIRS[number >> shift & 1023] for shift in range(120, -10, -10)])
 
 
 def key_of(command_id: str) -> str:
@@ -63,4 +65,4 @@ def key_of(command_id: str) -> str:
     application. So are all compensations of the step, `t.TX.STEP.c`, `.cr2` and `.c2`: the step took effect once, and
     is compensated once.
     """
-    return _RETRY.sub(r"\1", command_id)
+    return _RETRY.sub(r"\1", command_id) if command_id.startswith("t.") else command_id

@@ -50,10 +50,11 @@ class SealCheck:
         """Verify with `keys` from now on. `None` changes nothing: masters of an older release send none."""
         self._keys = keys or self._keys
 
-    async def __call__(self, call: Call, proceed: Handler) -> Message | None:
+    def __call__(self, call: Call, proceed: Handler) -> Awaitable[Message | None]:
         """Pass a call on if it is sealed."""
-        await self.check(call.subject, call.body, call.headers)
-        return await proceed(call)
+        if self._is_valid(call.subject, call.body, call.headers):
+            return proceed(call)
+        return self._check_again(call, proceed)
 
     async def check(self, subject: str, data: bytes, headers: Headers | None) -> None:
         """Raise `Forbidden` unless a master has sealed the message."""
@@ -63,6 +64,10 @@ class SealCheck:
         if not self._is_valid(subject, data, headers or {}):
             self._quiet.warning("seal.refused", "", subject=subject)
             raise Forbidden(f"{subject}: {NOT_SEALED}; only masters may ask a node")
+
+    async def _check_again(self, call: Call, proceed: Handler) -> Message | None:
+        await self.check(call.subject, call.body, call.headers)
+        return await proceed(call)
 
     def _is_valid(self, subject: str, data: bytes, headers: Headers) -> bool:
         if self._keys is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from fleetfold_broker.rpc.pipeline import Call, CallKey, Handler
 from fleetfold_shared.messages import Command, Message, decode
 
@@ -11,7 +13,7 @@ COMMAND: CallKey[Command] = CallKey("command")
 """The command that was delivered."""
 
 
-async def decode_command(call: Call, proceed: Handler) -> Message | None:
+def decode_command(call: Call, proceed: Handler) -> Awaitable[Message | None]:
     """Record the decoded command. Raises `InvalidInput` when it is none."""
     call.put(COMMAND, decode(call.body, Command))
-    return await proceed(call)
+    return proceed(call)

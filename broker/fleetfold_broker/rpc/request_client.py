@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.connection.supervised import SupervisedConnection
@@ -15,7 +15,7 @@ from fleetfold_shared.concurrency import BackgroundTasks, fail_if_open, resolve_
 from fleetfold_shared.errors import DeadlineExceeded, Unavailable
 from fleetfold_shared.ids import new_id
 
-__all__ = ["MEANWHILE_S", "Meanwhile", "RequestClient", "is_no_responders", "run_meanwhile"]
+__all__ = ["MEANWHILE_S", "Meanwhile", "MeanwhileTimer", "RequestClient", "is_no_responders"]
 
 NO_RESPONDERS = "503"
 
@@ -57,7 +57,9 @@ class RequestClient:
         timer = loop.call_later(timeout_s, _expire, future, subject, timeout_s)
         try:
             await self._connection.publish(subject, data, reply, headers)
-            with run_meanwhile(meanwhile, reply):
+            if meanwhile is None:
+                return await future
+            with MeanwhileTimer(meanwhile, reply):
                 return await future
         finally:
             timer.cancel()
@@ -106,27 +108,34 @@ class RequestClient:
             fail_if_open(future, Unavailable("the connection to the broker broke before the answer came"))
 
 
-@contextmanager
-def run_meanwhile(meanwhile: Meanwhile | None, reply: str) -> Iterator[Callable[[], None]]:
-    """From `MEANWHILE_S` on, run `meanwhile` for the request of this `reply`, until the end of the block, or until the
-    function that it is given is called."""
-    tasks, begun = BackgroundTasks(), list[asyncio.Task[Any]]()
+class MeanwhileTimer:
+    """Timer of one request: from `MEANWHILE_S` on it runs the `meanwhile`, until the end of the block or `stop`.
 
-    def begin() -> None:
-        if meanwhile is not None:
-            begun.append(tasks.spawn(meanwhile(reply)))
+    It costs a request that is answered before no more than the timer.
+    """
 
-    timer = asyncio.get_running_loop().call_later(MEANWHILE_S, begin)
+    __slots__ = ("_meanwhile", "_reply", "_running", "_timer")
 
-    def stop() -> None:
-        timer.cancel()
-        for task in begun:
-            task.cancel()
+    def __init__(self, meanwhile: Meanwhile, reply: str) -> None:
+        self._meanwhile, self._reply = meanwhile, reply
+        self._running: tuple[BackgroundTasks, asyncio.Task[Any]] | None = None
+        self._timer = asyncio.get_running_loop().call_later(MEANWHILE_S, self._begin)
 
-    try:
-        yield stop
-    finally:
-        stop()
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the timer and what it has started."""
+        self._timer.cancel()
+        if self._running is not None:
+            self._running[1].cancel()
+
+    def _begin(self) -> None:
+        tasks = BackgroundTasks()
+        self._running = tasks, tasks.spawn(self._meanwhile(self._reply))
 
 
 def is_no_responders(message: Incoming) -> bool:

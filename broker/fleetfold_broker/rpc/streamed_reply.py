@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 from itertools import count
 from typing import TypeVar
 
@@ -18,7 +18,7 @@ import msgspec
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import ERROR_CODE, LAST_PART, PART, PARTS, deadline, error_of
-from fleetfold_broker.rpc.request_client import Meanwhile, is_no_responders, run_meanwhile
+from fleetfold_broker.rpc.request_client import Meanwhile, MeanwhileTimer, is_no_responders
 from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
@@ -140,10 +140,11 @@ async def in_parts(
         received.put_nowait(Unavailable("the connection to the broker broke before the answer came"))
 
     bus.connection.on_down(broken)
-    with run_meanwhile(meanwhile, inbox) as stop_meanwhile:
+    with MeanwhileTimer(meanwhile, inbox) if meanwhile else nullcontext() as waiting:
 
         async def receive(message: Incoming) -> None:
-            stop_meanwhile()
+            if waiting is not None:
+                waiting.stop()
             received.put_nowait(message)
 
         unsubscribe = await bus.connection.subscribe(inbox, receive)

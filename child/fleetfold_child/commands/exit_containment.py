@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 import signal
-from collections.abc import Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Coroutine
 from contextvars import ContextVar
 from typing import Any
 
 from fleetfold_shared.exception_text import named_text
 
-__all__ = ["TaskExit", "contained_tasks", "is_from_outside"]
+__all__ = ["ContainedTasks", "TaskExit", "is_from_outside"]
 
 _inside: ContextVar[bool] = ContextVar("fleetfold_inside_a_handler", default=False)
 
@@ -25,17 +24,19 @@ class TaskExit(Exception):
     """A task that a handler created raised SystemExit or KeyboardInterrupt."""
 
 
-@contextmanager
-def contained_tasks() -> Iterator[None]:
-    """Make tasks that are created in this block raise `TaskExit` where they would stop the event loop."""
-    loop = asyncio.get_running_loop()
-    if not isinstance(loop.get_task_factory(), _ContainingFactory):
-        loop.set_task_factory(_ContainingFactory(loop.get_task_factory()))
-    token = _inside.set(True)
-    try:
-        yield
-    finally:
-        _inside.reset(token)
+class ContainedTasks:
+    """Block in which tasks that are created raise `TaskExit` where they would stop the event loop."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        loop = asyncio.get_running_loop()
+        if not isinstance(loop.get_task_factory(), _ContainingFactory):
+            loop.set_task_factory(_ContainingFactory(loop.get_task_factory()))
+        self._token = _inside.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        _inside.reset(self._token)
 
 
 def is_from_outside(error: BaseException, task: asyncio.Task[Any] | None) -> bool:

@@ -19,7 +19,7 @@ from fleetfold_child.app_database.external_runner import run_in_external_databas
 from fleetfold_child.commands.actions import AnyAction
 from fleetfold_child.commands.command_run import CommandRun, ScheduledRetry
 from fleetfold_child.commands.context import Context, Documents, Refused
-from fleetfold_child.commands.exit_containment import contained_tasks, is_from_outside
+from fleetfold_child.commands.exit_containment import ContainedTasks, is_from_outside
 from fleetfold_child.commands.outcomes import CommandOutcome, never_begun, raised, result_of, stopped
 from fleetfold_child.commands.result_encoding import returned
 from fleetfold_child.commands.retry_policy import names_of, pause_s, policy_of
@@ -215,7 +215,7 @@ class Runner:
         try:
             async with asyncio.timeout_at(limits.until) as limit:
                 limits.begin(limit, context)
-                with contained_tasks():
+                with ContainedTasks():
                     value = await _value(action, context, params)
                 return returned(value, action, self._max_result_bytes, undoing=undoing)
         except Refused as refusal:

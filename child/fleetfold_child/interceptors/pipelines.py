@@ -4,6 +4,8 @@ order. A new concern is one file beside this one, and one entry here.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
+
 from fleetfold_broker.identity.seal_check import SealCheck
 from fleetfold_broker.jetstream.command_decoding import COMMAND, decode_command
 from fleetfold_broker.jetstream.delivery_acks import DeliveryAcks, age_s
@@ -45,8 +47,8 @@ def command_pipeline(
     delivered at once is the consumer's limit.
     """
 
-    async def run(call: Call) -> Message | None:
-        return await executor.handle(call.get(COMMAND), age_s=age_s(call))
+    def run(call: Call) -> Awaitable[Message | None]:
+        return executor.handle(call.get(COMMAND), age_s=age_s(call))
 
     interceptors = (
         bind_log_context,

@@ -6,7 +6,7 @@ import asyncio
 import inspect
 from collections.abc import Awaitable, Callable
 
-from fleetfold_child.commands.exit_containment import contained_tasks, is_from_outside
+from fleetfold_child.commands.exit_containment import ContainedTasks, is_from_outside
 from fleetfold_shared.errors import DeadlineExceeded, InternalError, InvalidInput, NotFound
 from fleetfold_shared.messages import NodeAnswer, NodeQuestion, Passage
 from fleetfold_shared.values import check_text
@@ -35,7 +35,7 @@ async def answered(answerer: Answerer | None, ask: NodeQuestion, timeout_s: floa
     task = asyncio.current_task()
     try:
         async with asyncio.timeout(timeout_s):
-            with contained_tasks():
+            with ContainedTasks():
                 text = await answerer(ask.question, ask.passages)
     except TimeoutError:
         raise DeadlineExceeded("the node's answerer did not end in time") from None

@@ -33,7 +33,7 @@ class UrlTarget:
                 self._files, self._root = fsspec.core.url_to_fs(url, use_listings_cache=False)
         except ImportError as error:
             raise InvalidInput(
-                f"target: {scheme}:// needs a package of fsspec's ({error}); install it, or name a directory",
+                f"target: {scheme}:// needs a package of fsspec's ({_remedy(scheme, error)}), or name a directory",
                 field="target",
             ) from None
         except ValueError:
@@ -103,3 +103,7 @@ class UrlTarget:
         """Create the file's folder. Object stores have none, and one of a mistyped name would become a bucket."""
         if self._scheme not in _OBJECT_STORES:
             self._files.makedirs(self._path(name).rpartition("/")[0], exist_ok=True)
+
+
+def _remedy(scheme: str, error: ImportError) -> str:
+    return "pip install 'fleetfold[s3]'" if scheme in {"s3", "s3a"} else str(error)

@@ -57,8 +57,7 @@ async def child(
     file says of the same child. Modules of actions are looked for in the current folder first. With one collection
     `products=` may be left out of the options that say how it is read: `--text subject,message`.
     """
-    from fleetfold.backup import find_places
-    from fleetfold_cli.daemons.backup_task import backing_up
+    from fleetfold_cli.daemons.scheduled_backups import scheduled_backups
 
     config = settings(daemon, connection, terminal)
     chosen = over(_configured(config, name), hosted.settings() | application.settings())
@@ -69,10 +68,11 @@ async def child(
         return await _check(chosen.name, folder, url, config, connection, terminal)
     private(folder)
     with until_signalled() as told:
-        places = find_places(config).with_node(chosen.name, folder)
         async with (
             running_child(chosen, url, config, join=token.read(), new=application.new) as node,
-            backing_up(config.backup, places, folder, nodes=[chosen.name]),
+            scheduled_backups(
+                config, folder, lambda places: places.with_node(chosen.name, folder), nodes=[chosen.name]
+            ),
         ):
             ready = {
                 "ready": "child",

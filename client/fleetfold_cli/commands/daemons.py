@@ -98,8 +98,7 @@ async def up(
 
     Stays up until SIGINT or SIGTERM. Commands on this machine find it by themselves.
     """
-    from fleetfold.backup import find_places
-    from fleetfold_cli.daemons.backup_task import backing_up
+    from fleetfold_cli.daemons.scheduled_backups import scheduled_backups
 
     config = _with_own(guarded(settings(daemon, output, terminal), access, terminal), own.collection)
     place = data or state_directory()
@@ -116,8 +115,8 @@ async def up(
             running = await opened.enter_async_context(running_master(config, url, home, keys, new=own.new))
             start = partial(running_child, url=url, settings=config, data=place, new=own.new)
             children, lost = await _started({child.name: start(child) for child in config.children}, opened)
-            places = find_places(config, data).with_master(home, keys)
-            await opened.enter_async_context(backing_up(config.backup, places, home))
+            backups = scheduled_backups(config, home, lambda places: places.with_master(home, keys), data=data)
+            await opened.enter_async_context(backups)
             documents = {child.name: child.documents for child in children}
             ready = {
                 "ready": "up", "url": server.url, "data": str(place), "pid": os.getpid(), "children": documents,
@@ -175,8 +174,7 @@ async def master(
     Waits for its broker, and stays up until SIGINT or SIGTERM. Work that a master had begun when it died
     continues when it is back.
     """
-    from fleetfold.backup import find_places
-    from fleetfold_cli.daemons.backup_task import backing_up
+    from fleetfold_cli.daemons.scheduled_backups import scheduled_backups
 
     config = _with_own(guarded(settings(daemon, connection, terminal), access, terminal), own.collection)
     config = _with_database(config, database)
@@ -186,10 +184,9 @@ async def master(
     keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
     private(place, keys)
     with until_signalled() as told:
-        places = find_places(config).with_master(place, keys)
         async with (
             running_master(config, url, place, keys, new=own.new) as running,
-            backing_up(config.backup, places, place, master=True),
+            scheduled_backups(config, place, lambda places: places.with_master(place, keys), master=True),
         ):
             ready = {
                 "ready": "master", "url": redacted_url(url), "data": str(place), "pid": os.getpid(),

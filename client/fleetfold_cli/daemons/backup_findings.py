@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fleetfold_cli.daemons.backup_task import read_last_backup, recurrence
+from fleetfold_cli.daemons.backup_schedule import read_last_backup, recurrence
 from fleetfold_cli.daemons.configuration_audit import Finding
 from fleetfold_shared.config import BackupConfig
 from fleetfold_shared.errors import InvalidInput

@@ -1,4 +1,4 @@
-"""Scheduled backups: a daemon backs up its own data, and keeps how the last backup went beside it."""
+"""The task that makes a daemon's scheduled backups, and keeps how the last one went beside the data."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from fleetfold.backup import (
     open_target,
 )
 from fleetfold_broker.secret_file import replace
+from fleetfold_cli.daemons.backup_schedule import LAST_BACKUP, LastBackup, read_last_backup, recurrence
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import BackupConfig
-from fleetfold_shared.errors import FleetfoldError, InvalidInput
+from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.recurrence import Recurrence
 
-__all__ = ["LAST_BACKUP", "BackupTask", "LastBackup", "backing_up", "read_last_backup", "recurrence"]
+__all__ = ["BackupTask", "backing_up"]
 
 log = structlog.get_logger(__name__)
 
-LAST_BACKUP = "backup.json"
 _AGAIN_S = 600.0
 """Seconds after which a backup that failed is tried again, if none is planned earlier."""
 
@@ -44,37 +44,6 @@ _WAIT_S = 600.0
 
 T = TypeVar("T")
 MakeBackup = Callable[[], tuple[BackupManifest, RemovedBackups]]
-
-
-class LastBackup(msgspec.Struct, frozen=True):
-    """How the last scheduled backup went: when it ended in Unix seconds, its id, or the error.
-
-    `succeeded_at` is the end of the last one that went well.
-    """
-
-    at: float
-    id: str = ""
-    error: str = ""
-    succeeded_at: float | None = None
-
-
-def recurrence(config: BackupConfig) -> Recurrence | None:
-    """When backups are due; `None` if they are not scheduled. Raises `InvalidInput` for settings that do not fit
-    together."""
-    if config.every_s is None and config.cron is None:
-        return None
-    if config.target is None:
-        raise InvalidInput("backup.target: a schedule needs one; name a directory or a URL", field="backup.target")
-    due = Recurrence("backup", config.cron, config.every_s, config.timezone, anchor=0)
-    due.check()
-    return due
-
-
-def read_last_backup(folder: Path) -> LastBackup | None:
-    """Return how the last backup of a daemon with this data folder went; `None` if none has ended."""
-    with contextlib.suppress(OSError, msgspec.MsgspecError):
-        return msgspec.json.decode((folder / LAST_BACKUP).read_bytes(), type=LastBackup)
-    return None
 
 
 class BackupTask:

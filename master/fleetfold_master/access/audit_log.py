@@ -43,7 +43,7 @@ def audit_entry(
 ) -> AuditEntry:  # fmt: skip
     """An entry, with its texts cut to their columns."""
     texts = {"who": who, "what": what, "role": role, "target": target, "reason": reason, "source": source}
-    fitting = {name: _fitting(text, MOST_CHARS[name]) for name, text in texts.items()}
+    fitting = {name: text and _fitting(text, MOST_CHARS[name]) for name, text in texts.items()}
     return AuditEntry(seq=0, at=at, outcome=outcome, node=node, ms=ms, **fitting)
 
 

@@ -56,11 +56,10 @@ def job_ended(
 ) -> Sequence[Write]:
     """The entry of a job that ended with these `outcomes` of its nodes. The reason only counts them, because an
     error's text may repeat parameters."""
-    counted = ", ".join(f"{number} {each}" for each, number in sorted(Counter(outcomes.values()).items()))
     entry = audit_entry(
         now, job.caller, JOB_ENDS, "ok" if state == "ok" else "failed", role=role, node=",".join(outcomes),
         target=f"{job.action} {job.id}", ms=_since(job.created_at, now),
-        reason="" if state == "ok" else f"{state}: {counted}",
+        reason="" if state == "ok" else f"{state}: {_counted(outcomes)}",
     )  # fmt: skip
     return [added([entry])]
 
@@ -74,6 +73,10 @@ def transaction_ended(tx: AuditedTransaction, steps: Sequence[AuditedStep], now:
         reason="" if outcome == "ok" else tx.state, ms=_since(tx.created_at, now),
     )  # fmt: skip
     return [added([entry])]
+
+
+def _counted(outcomes: Mapping[str, Outcome]) -> str:
+    return ", ".join(f"{number} {each}" for each, number in sorted(Counter(outcomes.values()).items()))
 
 
 def _since(at: float, now: float) -> float:

@@ -36,6 +36,9 @@ class CollectionVersions:
         ignored."""
         if not incarnation:
             return False
+        last = self._reported.get(node)
+        if last is not None and last[0] == incarnation and epochs.items() <= last[1].items():
+            return False  # as nearly always: each result reports all epochs
         try:
             check_epochs(dict(epochs))
         except InvalidInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import fsspec
@@ -67,3 +68,9 @@ def test_a_file_and_an_unknown_scheme_are_refused_with_what_to_write(tmp_path: P
         open_target(str(tmp_path / "file"))
     with pytest.raises(InvalidInput, match=r"fsspec has no nowhere://; write s3://"):
         open_target("nowhere://me:secret@bucket")
+
+
+def test_s3_without_its_packages_is_refused_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    with pytest.raises(InvalidInput, match=r"pip install 'fleetfold\[s3\]'"):
+        open_target("s3://bucket/fleet")

@@ -12,7 +12,8 @@ import structlog
 
 from fleetfold.backup import BackupManifest, RemovedBackups
 from fleetfold_cli.daemons.backup_findings import in_backups
-from fleetfold_cli.daemons.backup_task import LAST_BACKUP, BackupTask, LastBackup, read_last_backup, recurrence
+from fleetfold_cli.daemons.backup_schedule import LAST_BACKUP, LastBackup, read_last_backup, recurrence
+from fleetfold_cli.daemons.backup_task import BackupTask
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import BackupConfig
 from fleetfold_shared.errors import InvalidInput, Unavailable
