@@ -124,9 +124,9 @@ def _step(rng: random.Random, tx: str, name: str, stage: int) -> StepSpec:
     [mood] = rng.choices(MOODS, ODDS)
     where: dict[str, Any] = {"tx": tx, "step": name, "stage": stage}
     action = rng.choice(KINDS)
-    undo = Rollback("strike", {"entry": "{{entry}}"}) if action == "enter" else Rollback("withdraw", where)
+    rollback = Rollback("strike", {"entry": "{{entry}}"}) if action == "enter" else Rollback("withdraw", where)
     return StepSpec(
-        name=name, node=rng.choice(CHILDREN), action=action, stage=stage, rollback=undo,
+        name=name, node=rng.choice(CHILDREN), action=action, stage=stage, rollback=rollback,
         params={**where, "mood": mood, "seconds": rng.choice((0.0, 0.0, 0.1, 0.4, 1.0))},
         timeout_s=PATIENCE_S.get(mood, rng.choice((3.0, LONGEST_S))), retries=rng.choice((0, 0, 1)),
     )  # fmt: skip

@@ -133,8 +133,8 @@ class _LightNode:
     async def say(self) -> None:
         """Be heard."""
         self._seq += 1
-        beat = Heartbeat(seq=self._seq, description=self._described)
-        await self.bus.publish(self.bus.subjects.heartbeat(self._name), beat)
+        heartbeat = Heartbeat(seq=self._seq, description=self._described)
+        await self.bus.publish(self.bus.subjects.heartbeat(self._name), heartbeat)
 
     async def _arrive(self) -> Bus:
         name, url, token = self._name, self._spec.url, self._spec.tokens[self._name]

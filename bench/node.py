@@ -30,7 +30,7 @@ from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.lancedb_import import lancedb
 from fleetfold_child.index.preparation import prepare
 from fleetfold_shared.messages.criteria import Filter, Sort
-from fleetfold_shared.messages.search import SearchAsk
+from fleetfold_shared.messages.search import SearchRequest
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.embedding import load_embedder, unpack
 
@@ -77,7 +77,7 @@ async def _measured(folder: Path, rounds: int) -> dict[str, float]:
         return medians([await _round(collection, bare, asks) for _ in range(rounds + 1)][1:])
 
 
-async def _round(collection: Collection, bare: _Bare, asks: Sequence[SearchAsk]) -> dict[str, float]:
+async def _round(collection: Collection, bare: _Bare, asks: Sequence[SearchRequest]) -> dict[str, float]:
     figures: dict[str, float] = {}
     for name, more in KINDS.items():
         took = await _timed(lambda ask: _answered(collection, ask), [replace(ask, **more) for ask in asks])
@@ -91,13 +91,13 @@ async def _round(collection: Collection, bare: _Bare, asks: Sequence[SearchAsk])
     return figures
 
 
-async def _answered(collection: Collection, ask: SearchAsk) -> None:
+async def _answered(collection: Collection, ask: SearchRequest) -> None:
     answer = await search_collections({"docs": collection}, ask)
     if answer.status != "ok" or not answer.hits:
         raise RuntimeError(f"{ask.terms} found {len(answer.hits)} hits, {answer.error}; the figure would mean nothing")
 
 
-async def _timed(search: Callable[[SearchAsk], Awaitable[None]], asks: Sequence[SearchAsk]) -> list[float]:
+async def _timed(search: Callable[[SearchRequest], Awaitable[None]], asks: Sequence[SearchRequest]) -> list[float]:
     took: list[float] = []
     await search(asks[0])
     for ask in asks:
@@ -121,12 +121,12 @@ class _Bare:
         entries = [one async for batch in table.all_entries() for one in batch]
         return cls(table, [one.document.id for one in entries], np.stack([one.vector for one in entries]))
 
-    async def numpy(self, ask: SearchAsk) -> None:
+    async def numpy(self, ask: SearchRequest) -> None:
         scores = self._vectors @ unpack(ask.vector or b"")
         first = np.argpartition(scores, -ask.k)[-ask.k :]
         [self._ids[row] for row in first[np.argsort(-scores[first])]]
 
-    async def lancedb(self, ask: SearchAsk) -> None:
+    async def lancedb(self, ask: SearchRequest) -> None:
         words = lancedb().query.MatchQuery(" ".join(term.term for term in ask.terms), "terms")
         query = self._handle.query().nearest_to(unpack(ask.vector or b"")).distance_type("dot").nearest_to_text(words)
         await query.select(["id", "title", "content", "metadata"]).limit(ask.k).to_list()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from fleetfold_child.connectors.files import open_source
 from fleetfold_child.index.collection import Collection
-from fleetfold_shared.messages.search import SearchAsk
+from fleetfold_shared.messages.search import SearchRequest
 from fleetfold_shared.text.analysis import ANALYZER, query_terms
 from fleetfold_shared.text.embedding import load_embedder, pack
 from fleetfold_shared.text.ranking_metrics import DEPTH, ndcg, recall
@@ -48,11 +48,11 @@ def read_judgements(folder: Path) -> dict[str, dict[str, int]]:
     return judged
 
 
-def ask_for(text: str, corpus: Corpus, k: int = DEPTH) -> SearchAsk:
+def ask_for(text: str, corpus: Corpus, k: int = DEPTH) -> SearchRequest:
     """What a master would ask for a query over `corpus`."""
     embedder = load_embedder()
     weights = weigh(query_terms(text), corpus)
-    return SearchAsk(
+    return SearchRequest(
         request="bench",
         terms=weights.terms,
         avgdl=weights.avgdl,

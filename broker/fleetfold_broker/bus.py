@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, Self, TypeVar
 
 import msgspec
 
 from fleetfold_broker.connection.options import ConnectionOptions, CredentialSource
-from fleetfold_broker.connection.subscription import Callback, Incoming
+from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.connection.supervised import SupervisedConnection
 from fleetfold_broker.rpc.headers import MESSAGE_ID, deadline
 from fleetfold_broker.rpc.hedging import Hedge, HedgedRequest
@@ -92,14 +91,6 @@ class Bus:
     async def close(self) -> None:
         """Send what is pending and close the connection."""
         await self.connection.close()
-
-    async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
-        """Subscribe `callback` to `subject`; returns an async function that unsubscribes.
-
-        Messages are passed one at a time, so `callback` must return quickly. With `queue`, one member of that queue
-        group receives each message.
-        """
-        return await self.connection.subscribe(subject, callback, queue)
 
     async def publish(self, subject: str, message: Message, reply: str = "") -> None:
         """Publish `message` over core NATS: no acknowledgement, no storage."""

@@ -1,14 +1,22 @@
-"""Quarantine: a file or folder is kept under another name, and a new one can be made in its place."""
+"""Quarantine of damaged files: which errors are damage, and how a file or folder is moved out of the way."""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
 
-__all__ = ["set_aside", "unused_name"]
+__all__ = ["is_of_the_machine", "set_aside", "unused_name"]
 
 COMPANIONS = ("-wal", "-shm")
 """Ends of the names of files that belong to a SQLite database."""
+_OF_THE_MACHINE = (
+    "no space", "permission denied", "quota", "read-only", "resource limits", "too many open files",
+)  # fmt: skip
+
+
+def is_of_the_machine(reason: str) -> bool:
+    """Tell whether an error of the broker or the system is the machine's, so that a new file would not mend it."""
+    return any(known in reason.lower() for known in _OF_THE_MACHINE)
 
 
 def set_aside(path: Path, mark: str | None = None) -> Path | None:

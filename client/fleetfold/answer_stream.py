@@ -9,7 +9,7 @@ from typing import Self
 from fleetfold.caller import Caller
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import Answered, AnswerQuestion, AskPart, decode
+from fleetfold_shared.messages import Answered, AnswerPart, AnswerQuestion, decode
 
 __all__ = ["AnswerStream", "answer_parts"]
 
@@ -24,16 +24,16 @@ class AnswerStream:
     Leave it with `async with`, or `close()`, to end it early: the master then stops its work too.
     """
 
-    def __init__(self, parts: AsyncGenerator[AskPart | Answered, None]) -> None:
+    def __init__(self, parts: AsyncGenerator[AnswerPart | Answered, None]) -> None:
         self._parts = parts
         self.answered: Answered | None = None
 
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> AskPart:
+    async def __anext__(self) -> AnswerPart:
         part = await anext(self._parts)
-        if isinstance(part, AskPart):
+        if isinstance(part, AnswerPart):
             return part
         self.answered = part
         await self.close()
@@ -65,8 +65,8 @@ class AnswerStream:
 
 async def answer_parts(
     caller: Caller, ask: AnswerQuestion, timeout_s: float
-) -> AsyncGenerator[AskPart | Answered, None]:
+) -> AsyncGenerator[AnswerPart | Answered, None]:
     """Send a question; the parts of its answer as they arrive, last the whole answer."""
     async with aclosing(caller.stream(verbs.ask.QUESTION, ask, timeout_s)) as parts:
         async for part in parts:
-            yield decode(part.data, Answered) if part.last else decode(part.data, AskPart)
+            yield decode(part.data, Answered) if part.last else decode(part.data, AnswerPart)

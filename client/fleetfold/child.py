@@ -46,6 +46,7 @@ from fleetfold_child.ledger.ledger import Ledger, check_retention
 from fleetfold_child.ledger.lost_database import open_ledger
 from fleetfold_child.ledger.node_database import Database
 from fleetfold_child.node.answerer import Answerer, check_answerer
+from fleetfold_child.node.application import Application, NodeOptions
 from fleetfold_child.node.node import Node
 from fleetfold_shared import __version__
 from fleetfold_shared.concurrency import BackgroundTasks
@@ -105,7 +106,7 @@ class Child:
         self._actions = Actions()
         self._prepare: list[Prepare] = []
         self._answerer: Answerer | None = None
-        self._database_urls, self._kept_s = dict(databases or {}), check_retention(chosen.ledger_days)
+        self._database_urls, self._retention_s = dict(databases or {}), check_retention(chosen.ledger_days)
         self._redact = Redactor(listed(chosen.redact, "redact"))
         self._open = AsyncExitStack()
         self._collections = self._holdings.collections
@@ -202,10 +203,11 @@ class Child:
             bus, granted = await self._connect()
             await self._open_documents(ledger)
             databases = await self._open_databases()
-            node = self._node = Node(
-                bus, self._describing, self._actions, ledger, self._collections, granted, self._answerer,
-                databases, self._kept_s, self._redact, self._holdings.lost, self._options.check_every_s,
+            application = Application(
+                self._actions, self._collections, self._answerer, databases, self._holdings.lost
             )  # fmt: skip
+            options = NodeOptions(granted, self._retention_s, self._redact, self._options.check_every_s)
+            node = self._node = Node(bus, self._describing, application, ledger, options)
             await node.start()
         except BaseException:
             await self._open.aclose()
@@ -284,7 +286,7 @@ class Child:
 
     def _index_failed(self) -> None:
         if self._node is not None:
-            self._node.suspect("index")
+            self._node.health.suspect("index")
 
     def _changed(self, _info: object) -> None:
         if self._node is not None:

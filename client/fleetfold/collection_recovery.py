@@ -102,7 +102,9 @@ async def _sound(opening: Opening, seen: CollectionLog) -> Collection | str:
 async def _begin_anew(opening: Opening, reason: str) -> Collection:
     if opening.forget is not None:
         opening.forget()  # first: else a death between the two would leave it empty, and its source unread
-    kept = set_aside(opening.table)
+    moved_to = set_aside(opening.table)
     then = REFILLED if opening.forget is not None else "it begins empty"
-    log.error("collection.damaged", collection=opening.name, reason=reason, kept=kept and str(kept), then=then)
+    log.error(
+        "collection.damaged", collection=opening.name, reason=reason, moved_to=moved_to and str(moved_to), then=then
+    )
     return await opening.begin()

@@ -116,9 +116,9 @@ def read_local_key(directory: Path) -> LocalKey | None:
     return None
 
 
-def write_local_key(directory: Path, kept: LocalKey) -> None:
+def write_local_key(directory: Path, stored: LocalKey) -> None:
     """Store the key for commands on this machine, readable by its owner alone."""
-    replace(local_key_file(directory), msgspec.json.encode(kept))
+    replace(local_key_file(directory), msgspec.json.encode(stored))
 
 
 def _local(url: str) -> ApiKey | None:
@@ -127,17 +127,17 @@ def _local(url: str) -> ApiKey | None:
     if fleet is not None and fleet.insecure:
         return None
     directory = keys_directory(url)
-    kept = read_local_key(directory)
-    if kept is None or not ((fleet is not None and fleet.keys) or same_place(kept.url, url)):
+    stored = read_local_key(directory)
+    if stored is None or not ((fleet is not None and fleet.keys) or same_place(stored.url, url)):
         return None
     file = local_key_file(directory)
     _warn(file)
-    return ApiKey(_key(kept.key, str(file)), str(file), partial(_read_local, directory))
+    return ApiKey(_key(stored.key, str(file)), str(file), partial(_read_local, directory))
 
 
 def _read_local(directory: Path) -> Credential:
-    kept = read_local_key(directory)
-    return _key(kept.key if kept else "", str(local_key_file(directory)))
+    stored = read_local_key(directory)
+    return _key(stored.key if stored else "", str(local_key_file(directory)))
 
 
 def _of_file(path: Path) -> ApiKey:

@@ -58,10 +58,10 @@ def until_signalled() -> Iterator[StopSignal]:
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     taken = _stop_signals()
-    told, before = StopSignal(), {number: signal.getsignal(number) for number in taken}
+    received, before = StopSignal(), {number: signal.getsignal(number) for number in taken}
 
     def stop(number: signal.Signals) -> None:
-        told.number = number
+        received.number = number
         for each in taken:
             loop.remove_signal_handler(each)
             signal.signal(each, leave)
@@ -70,13 +70,13 @@ def until_signalled() -> Iterator[StopSignal]:
     for number in taken:
         loop.add_signal_handler(number, stop, number)
     try:
-        yield told
+        yield received
     except (Exception, asyncio.CancelledError) as error:
-        if told.number is None:
+        if received.number is None:
             raise
         task.uncancel()
         if isinstance(error, Exception):
-            log.warning("daemon.stopped_with_an_error", signal=told.number.name, reason=named_text(error))
+            log.warning("daemon.stopped_with_an_error", signal=received.number.name, reason=named_text(error))
     finally:
         for number in taken:
             loop.remove_signal_handler(number)

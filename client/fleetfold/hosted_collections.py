@@ -15,7 +15,7 @@ import structlog
 from fleetfold.collection_log import COLLECTIONS, CollectionLog
 from fleetfold.collection_recovery import Opening, open_or_recover, record
 from fleetfold.extras import require
-from fleetfold.source_filling import fill, told
+from fleetfold.source_filling import fill, source_state
 from fleetfold.source_log import Source, SourceLog, check_source, records
 from fleetfold_child.commands.builtin_actions import no_source
 from fleetfold_child.connectors.documents import USUAL
@@ -149,7 +149,7 @@ class HostedCollections:
     async def sync(self, name: str, *, strict: bool = False, force: bool = False) -> object:
         """Make a collection equal to its source; `InvalidInput` for one that has none.
 
-        A bad record is left out and told in the report; `strict` refuses the whole source instead. With `force` every
+        A bad record is left out, and named in the report; `strict` refuses the whole source instead. With `force` every
         document is written again.
         """
         declared = self._declared.get(name)
@@ -158,5 +158,5 @@ class HostedCollections:
         collection = self.collections[name]
         source = await records(declared.source, name)
         report = await collection.sync(source, leave_out=not strict, force=force)
-        told(collection, report)
+        source_state(collection, report)
         return report

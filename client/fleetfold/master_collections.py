@@ -21,7 +21,7 @@ from fleetfold_child.index import Collection, CollectionDeclaration, DataLock, s
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.ids import MASTER, check_slug, new_id
-from fleetfold_shared.messages import CollectionInfo, SearchAnswer, SearchAsk, StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages import CollectionInfo, SearchAnswer, SearchRequest, StatisticsChunk, StatisticsRequest
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
 __all__ = ["MasterDocuments"]
@@ -31,7 +31,7 @@ class MasterDocuments:
     """Collections by name, each equal to its source: pass it to `Master(own=...)`, open as long as the master is.
 
     `data` is theirs alone. Entering reads each source that has changed, and removes documents that it has no more.
-    What is wrong with a source is told and keeps the master from nothing.
+    A problem of a source is reported, and does not keep the master from starting.
     """
 
     embedder = DEFAULT_EMBEDDER
@@ -62,11 +62,11 @@ class MasterDocuments:
         """Descriptions of the collections."""
         return [collection.info() for collection in self._collections.values()]
 
-    async def search(self, ask: SearchAsk) -> SearchAnswer:
+    async def search(self, ask: SearchRequest) -> SearchAnswer:
         """The top k of the requested collections; errors are returned in the answer."""
         return await search_collections(self._collections, ask, MASTER)
 
-    def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
+    def statistics(self, ask: StatisticsRequest) -> StatisticsChunk:
         """The changes of one collection's statistics, or their next part."""
         if ask.collection not in self._collections:
             raise NotFound(f"collection: the master has no {ask.collection!r}", field="collection")

@@ -16,7 +16,7 @@ from fleetfold_shared.errors import InvalidInput
 if TYPE_CHECKING:  # LanceDB and NumPy are behind it
     from fleetfold_child.index import Collection
 
-__all__ = ["fill", "told"]
+__all__ = ["fill", "source_state"]
 
 log = structlog.get_logger(__name__)
 
@@ -43,10 +43,10 @@ async def fill(collection: Collection, source: Source, seen: SourceLog, write: W
         collection.set_source_state(SourceState.unreadable(error.message))
         return
     log.info("source.read", collection=collection.name, taken=report.taken, changed=report.changed)
-    seen.remember(collection.name, source, collection.reading, told(collection, report))
+    seen.remember(collection.name, source, collection.reading, source_state(collection, report))
 
 
-def told(collection: Collection, report: IndexReport) -> SourceState:
+def source_state(collection: Collection, report: IndexReport) -> SourceState:
     """Log the report, and set it as the collection's source state."""
     for note in report.notes:
         log.warning("source.note", collection=collection.name, note=note)

@@ -68,7 +68,7 @@ def _run(child: Child) -> int:
 
 
 async def _stay(child: Child) -> int:
-    with until_signalled() as told:
+    with until_signalled() as stop:
         await child.start()
         orderly = False
         try:
@@ -77,10 +77,10 @@ async def _stay(child: Child) -> int:
             reason = await child.wait()
             orderly = True
         finally:  # without a signal, something that ran here has stopped the event loop
-            await child.stop(orderly=orderly or told.number is not None)
-    if told.number is None:
+            await child.stop(orderly=orderly or stop.number is not None)
+    if stop.number is None:
         raise Conflict(f"{child.name}: {reason}", field="name")
-    return told.exit_code
+    return stop.exit_code
 
 
 def _configure_log() -> None:

@@ -21,7 +21,7 @@ from fleetfold_shared.errors import ErrorBody, InvalidInput, NotFound, TooLarge
 from fleetfold_shared.messages import (
     MOST_RUNS,
     JobEnd,
-    JobEndsAsk,
+    JobEndsRequest,
     JobNode,
     JobState,
     Run,
@@ -211,7 +211,7 @@ class Submission:
                 if not ids:
                     return
                 self._waited_for.update(ids)
-            ask = JobEndsAsk(ids=ids, wait_ms=round(WAIT_S * 1000))
+            ask = JobEndsRequest(ids=ids, wait_ms=round(WAIT_S * 1000))
             ends = await self._ask(verbs.jobs.ENDED, ask, ENDED_S)
             self._waited_for.difference_update(ids)
             for end in ends.ended:

@@ -2,7 +2,7 @@
 
 tx = Transaction("order")
 order = tx.step(
-    "shop.place_order", sku="TNT-204", rollback=step.undo("cancel_order", order_id=step["order_id"])
+    "shop.place_order", sku="TNT-204", rollback=step.compensation("cancel_order", order_id=step["order_id"])
 )
 tx.step("crm.open_ticket", text=f"order {order['order_id']}", when=order["total"] > 100)
 view = await fleet.transact(tx)
@@ -11,7 +11,7 @@ view = await fleet.transact(tx)
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -28,7 +28,7 @@ _REQUIRED: Final = object()
 
 
 class PlannedCompensation(msgspec.Struct, frozen=True):
-    """The compensation of a step; made by `step.undo`."""
+    """The compensation of a step; made by `step.compensation`."""
 
     action: str
     params: Mapping[str, Any]
@@ -44,7 +44,12 @@ class _OwnStep(Reference):
         """What it noted with `ctx.note`, by name: `step.log["order_id"]`. There even if it has failed."""
         return self["log"]
 
-    def undo(self, action: str, /, **params: Any) -> PlannedCompensation:
+    def __getattr__(self, name: str) -> NoReturn:
+        if name == "undo":
+            raise AttributeError("step.undo is called step.compensation now: rename it")
+        raise AttributeError(f"step has no {name!r}; a field of its result is step[{name!r}]")
+
+    def compensation(self, action: str, /, **params: Any) -> PlannedCompensation:
         """The rollback: `action` on the step's own node."""
         return PlannedCompensation(action, params)
 

@@ -76,9 +76,9 @@ class DemoFleet:
         """A sentence of the tour."""
         self._console.print(text, highlight=False, markup=False)
 
-    def require(self, promise: str, kept: object) -> None:
+    def require(self, promise: str, holds: object) -> None:
         """Tick off a promise, or end the demo."""
-        if not kept:
+        if not holds:
             raise DemoFailed(f"not kept: {promise}")
         self._console.print(f"[green]✓[/] {escape(promise)}", highlight=False)
 
@@ -123,7 +123,11 @@ class DemoFleet:
 
     async def _start_child(self, name: str) -> DaemonProcess:
         sample = files("fleetfold_demo") / "data"
-        words = [word for kept in COLLECTIONS[name] for word in ("--collection", f"{kept}={sample / f'{kept}.jsonl'}")]
+        words = [
+            word
+            for collection in COLLECTIONS[name]
+            for word in ("--collection", f"{collection}={sample / f'{collection}.jsonl'}")
+        ]
         return await self._start(
             name, "child", "--name", name, "--type", name, "--url", self.url,
             "--data", str(self._data / name), "--actions", f"fleetfold_demo.{name}:ACTIONS", *words,

@@ -80,7 +80,7 @@ async def cancel_order(ctx: Context, order_id: str) -> Order:
 @action
 async def order_status(ctx: Context, order_id: str) -> Order:
     """How an order stands."""
-    return _told(await _order(ctx.db, order_id))
+    return _to_order(await _order(ctx.db, order_id))
 
 
 @action(timeout=90)
@@ -124,8 +124,8 @@ async def _order(db: Database, order_id: str) -> dict[str, Any]:
 
 async def _indexed(ctx: Context, row: dict[str, Any]) -> Order:
     await ctx.collection("orders").index([row])
-    return _told(row)
+    return _to_order(row)
 
 
-def _told(row: dict[str, Any]) -> Order:
+def _to_order(row: dict[str, Any]) -> Order:
     return Order(row["id"], row["customer_id"], row["sku"], row["quantity"], row["status"])

@@ -35,7 +35,7 @@ def run(stay: bool) -> int:
 
 async def _run(console: Console, stay: bool) -> int:
     code = FAILED
-    with until_signalled() as told:
+    with until_signalled() as stop:
         try:
             async with DemoFleet(console) as demo:
                 await _give(console, demo)
@@ -45,7 +45,7 @@ async def _run(console: Console, stay: bool) -> int:
         except (DemoFailed, FleetfoldError) as error:
             console.print(f"[bold red]The demo failed:[/] {escape(str(error))}", highlight=False)
             code = FAILED
-    return told.exit_code or code
+    return stop.exit_code or code
 
 
 async def _give(console: Console, demo: DemoFleet) -> None:
@@ -118,7 +118,7 @@ async def show_commit(demo: DemoFleet) -> None:
 
 
 async def show_roll_back(demo: DemoFleet) -> None:
-    demo.act("One that fails at its last step, and is undone in reverse order")
+    demo.act("One that fails at its last step, and is compensated in reverse order")
     left, owed = await _stock(demo.client, STOVE), await _balance(demo.client)
     demo.say(f"before: {left} of {STOVE} in stock; {CUSTOMER} owes {owed:.2f}")
     too_much = StepSpec(
@@ -129,8 +129,8 @@ async def show_roll_back(demo: DemoFleet) -> None:
     view = await demo.client.transact([*_order(STOVE, quantity=2), too_much], name="over the credit limit")
     demo.show(transaction_view.detail(view))
     demo.require("it was rolled back", view.state == "rolled_back")
-    undone = [entry.step for entry in view.timeline if entry.what == "undone"]
-    demo.require("the order was cancelled before the stock was released", undone == ["order", "reserve"])
+    compensated = [entry.step for entry in view.timeline if entry.what == "compensated"]
+    demo.require("the order was cancelled before the stock was released", compensated == ["order", "reserve"])
     now, owes = await _stock(demo.client, STOVE), await _balance(demo.client)
     demo.say(f"after: {now} of {STOVE} in stock; {CUSTOMER} owes {owes:.2f}")
     demo.require("stock and account are as they were", (now, owes) == (left, owed))

@@ -82,9 +82,9 @@ request with any other reply subject is not answered. A request past its deadlin
 queue group `masters`.
 
 A request that carries `{parts}` may be answered in parts: messages in order with `{part}`, and at the end the reply
-itself with `{last_part}`. The parts of an answer in words are [AskPart](#askpart). Hear them on a subject of your inbox
-of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says an
-empty part every second while it has nothing to say. Without the header, the reply comes alone.
+itself with `{last_part}`. The parts of an answer in words are [AnswerPart](#answerpart). Hear them on a subject of your
+inbox of their own, and unsubscribe when you want no more: the master ends its work when nobody listens there. It says
+an empty part every second while it has nothing to say. Without the header, the reply comes alone.
 
 A request that was not answered may be sent again if it is `safe`, which changes nothing, or `idempotent`: sent several
 times, it has the effect of one.
@@ -108,7 +108,7 @@ Each node has a durable push consumer on `{commands}`, of the node's own name. I
 the queue group `<node>`, with explicit acks, {ack_wait} s to ack, no limit of deliveries, and twice the node's
 concurrency in flight. A node answers a delivery with `+WPI` while it works, then `+ACK`; `+TERM` when it cannot be
 read, or no master has sealed it. Copies of a command that it works at, which a master sends while it has no answer, are
-acked at once. Masters read `{results}` through the durable consumer `{masters}`, and so `{given_up}`: what the broker
+acked at once. Masters read `{results}` through the durable consumer `{masters}`, and so `{abandoned}`: what the broker
 says of commands that a node has answered with `+TERM`, which is followed by the command's id, or `-`, and by what is
 wrong with it.
 
@@ -185,7 +185,7 @@ def _streams() -> Iterator[str]:
     yield from ("", "## Streams", "")
     yield STREAMS.format(
         commands=topology.COMMANDS, results=topology.RESULTS, events=topology.EVENTS, masters=topology.MASTERS,
-        given_up=topology.ABANDONED, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
+        abandoned=topology.ABANDONED, ack_wait=topology.ACK_WAIT_S, message_id=headers.MESSAGE_ID,
     )  # fmt: skip
     yield from ("| stream | subjects | retention | |", "| --- | --- | --- | --- |")
     for name, config in topology.streams(Subjects(), LimitsConfig()).items():

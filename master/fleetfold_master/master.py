@@ -29,11 +29,11 @@ from fleetfold_master.runtime import (
     start_periodic_tasks,
     subscriptions,
 )
-from fleetfold_master.search import Federation, Own, OwnCollections
+from fleetfold_master.search import Federation, OwnCollections, OwnNode
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import (
     AccessConfig,
-    AskConfig,
+    AnsweringConfig,
     CallbacksConfig,
     LimitsConfig,
     RetentionConfig,
@@ -79,7 +79,7 @@ class Master:
         access: AccessConfig | None = None,
         keys: Path | None = None,
         tls: ssl.SSLContext | None = None,
-        ask: AskConfig | None = None,
+        ask: AnsweringConfig | None = None,
         clock: Clock | None = None,
         search: SearchConfig | None = None,
         own: OwnCollections | None = None,
@@ -94,8 +94,8 @@ class Master:
         self._setup = MasterSettings(
             url=url, subjects=Subjects(prefix), data=data, keys=keys or data / "keys", tls=tls,
             database=database or f"sqlite:///{(data / 'master.db').resolve()}", heartbeat_s=heartbeat_s,
-            clock=clock or SystemClock(), own=None if own is None else Own(own), access=access or AccessConfig(),
-            search=search or SearchConfig(), ask=ask or AskConfig(), callbacks=callbacks or CallbacksConfig(),
+            clock=clock or SystemClock(), own=None if own is None else OwnNode(own), access=access or AccessConfig(),
+            search=search or SearchConfig(), ask=ask or AnsweringConfig(), callbacks=callbacks or CallbacksConfig(),
             retention=retention or RetentionConfig(), redact=Redactor(redact, "master.redact"),
             limits=limits or LimitsConfig(), new=new, check_every_s=check_every_s,
         )  # fmt: skip

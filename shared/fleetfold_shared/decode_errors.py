@@ -19,6 +19,7 @@ T = TypeVar("T")
 _PLACE = re.compile(r"^(?P<what>.*) - at (?:`key` in )?`\$\.?(?P<path>.*)`$", re.DOTALL)
 _MISSING = re.compile(r"^Object missing required field `(.+)`$")
 _UNKNOWN = re.compile(r"^Object contains unknown field `(.+)`$")
+_FORMER_NAMES = {"undo": "rollback"}
 
 
 def convert_to(value: Any, kind: type[T], where: str, *, strict: bool = True) -> T:
@@ -44,10 +45,14 @@ def _field_and_problem(error: msgspec.ValidationError) -> tuple[str, str]:
     if missing := _MISSING.match(what):
         return _join(parent, missing[1]), "missing; it is required"
     if unknown := _UNKNOWN.match(what):
-        return _join(parent, unknown[1]), "there is no such key"
+        return _join(parent, unknown[1]), f"there is no such key{_present_name(unknown[1])}"
     if SLUG.partition("$")[0] in what:  # the rest of the pattern is escaped differently there
         return parent, "not a usable name; use 1-63 of a-z, 0-9 and '-', not starting with '-'"
     return parent, what[:1].lower() + what[1:]
+
+
+def _present_name(name: str) -> str:
+    return f"; it is called {_FORMER_NAMES[name]!r} now" if name in _FORMER_NAMES else ""
 
 
 def _join(parent: str, name: str) -> str:

@@ -67,11 +67,11 @@ def cut_title(hit: H, room: int) -> H:
 def _with_texts(bare: H, hit: H, room: int, cut: list[str]) -> H:
     texts = {"title": hit.title, "content": hit.content, "metadata": hit.metadata}
     named = list(cut)
-    kept = _cut_object(texts, room, "", named)
-    title, content = kept.get("title", ""), kept.get("content", "")
+    fitting = _cut_object(texts, room, "", named)
+    title, content = fitting.get("title", ""), fitting.get("content", "")
     highlight = within(bare.highlight, len(title), len(content)) if bare.highlight else None
     return replace(
-        bare, title=title, content=content, metadata=kept.get("metadata", {}), highlight=highlight, cut=_named(named)
+        bare, title=title, content=content, metadata=fitting.get("metadata", {}), highlight=highlight, cut=_named(named)
     )
 
 
@@ -83,13 +83,13 @@ def _cut_object(given: Mapping[str, Any], room: int, path: str, cut: list[str]) 
         cut.append(path.rstrip(".") or "metadata")
         return {}
     most = _level(sizes.values(), room)
-    kept = dict[str, Any]()
+    fitting = dict[str, Any]()
     for key, value in given.items():
         if sizes[key] <= most:
-            kept[key] = value
+            fitting[key] = value
         elif (part := _cut_value(value, most, f"{path}{key}", cut)) is not None:
-            kept[key] = part
-    return kept
+            fitting[key] = part
+    return fitting
 
 
 def _cut_value(value: Any, room: int, path: str, cut: list[str]) -> Any:

@@ -1,4 +1,4 @@
-"""Snapshots of an SQLite file that another process may be writing, and checks of their copies.
+"""Snapshots of an SQLite file that another process may be writing, and reading of their copies.
 
 A snapshot is one read transaction: it shows the file as it was at one instant, and neither blocks writers nor is
 blocked by them. While it is open the file's write-ahead log cannot be reset, so it grows with what is written.
@@ -14,11 +14,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-__all__ = ["SqliteSnapshot", "open_copy", "row_counts", "sqlite_damage"]
+__all__ = ["SqliteSnapshot", "open_copy", "row_counts"]
 
 _BUSY_S = 30.0
 _TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name"
-_MOST_DAMAGES = 3
 
 
 class SqliteSnapshot:
@@ -71,19 +70,6 @@ def row_counts(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the number of rows of each table."""
     names = [name for (name,) in connection.execute(_TABLES).fetchall()]
     return {name: connection.execute(f'SELECT count(*) FROM "{name}"').fetchone()[0] for name in names}  # noqa: S608  # the file's own names
-
-
-def sqlite_damage(connection: sqlite3.Connection, *, thorough: bool = True) -> str:
-    """Return what SQLite's own check finds wrong with the file, shortened; empty for nothing.
-
-    Not `thorough` leaves out the comparison of the indexes with their tables.
-    """
-    check = "integrity_check" if thorough else "quick_check"
-    try:
-        found = [row[0] for row in connection.execute(f"PRAGMA {check}({_MOST_DAMAGES})")]
-    except sqlite3.DatabaseError as error:
-        return str(error)
-    return "" if found == ["ok"] else "; ".join(" ".join(line.split()) for line in found)
 
 
 def _sync(path: Path) -> None:

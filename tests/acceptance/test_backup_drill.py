@@ -66,14 +66,14 @@ class Load:
 
 
 def _entering(tx: str) -> StepSpec:
-    undo = Rollback(action="strike", params={"entry": "{{entry}}"})
-    return StepSpec(name="enter", node="shop", action="enter", params={"tx": tx, "step": "enter"}, rollback=undo)
+    rollback = Rollback(action="strike", params={"entry": "{{entry}}"})
+    return StepSpec(name="enter", node="shop", action="enter", params={"tx": tx, "step": "enter"}, rollback=rollback)
 
 
 def _posting(tx: str, mood: str) -> StepSpec:
-    undo = Rollback(action="withdraw", params={"tx": tx, "step": "post", "stage": 0})
+    rollback = Rollback(action="withdraw", params={"tx": tx, "step": "post", "stage": 0})
     given = {"tx": tx, "step": "post", "mood": mood}
-    return StepSpec(name="post", node="blog", action="post", params=given, rollback=undo, depends_on=["enter"])
+    return StepSpec(name="post", node="blog", action="post", params=given, rollback=rollback, depends_on=["enter"])
 
 
 @pytest.mark.timeout(600)

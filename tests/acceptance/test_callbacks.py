@@ -19,9 +19,9 @@ TRANSACTIONS = 40
 
 
 def _steps(number: int, mood: str) -> list[StepSpec]:
-    undo = Rollback("strike", {"entry": "{{entry}}"})
+    rollback = Rollback("strike", {"entry": "{{entry}}"})
     params = {"tx": f"t{number}", "stage": 0}
-    first = StepSpec(name="a", node="shop", action="enter", params={**params, "step": "a"}, rollback=undo)
+    first = StepSpec(name="a", node="shop", action="enter", params={**params, "step": "a"}, rollback=rollback)
     return [first, StepSpec(name="b", node="shop", action="enter", params={**params, "step": "b", "mood": mood})]
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold.client import Client
-from fleetfold_master.cluster.membership import BEAT_S
+from fleetfold_master.cluster.membership import HEARTBEAT_S
 from fleetfold_shared.messages import Job, Rollback, StepSpec, TransactionView
 from support.fleet import Fleet
 from support.storm import CHILDREN, Effect
@@ -37,8 +37,8 @@ async def test_a_killed_and_a_frozen_master_are_replaced_within_three_seconds_an
     async with await fleet.client() as client:
         for number, (blow, victim) in enumerate(zip(("kill", "freeze"), MASTERS, strict=True)):
             ids = await begin(client, number)
-            beats = await strike(fleet, blow, victim)
-            assert beats <= TAKEOVER_S / BEAT_S, (blow, victim, beats)
+            heartbeats = await strike(fleet, blow, victim)
+            assert heartbeats <= TAKEOVER_S / HEARTBEAT_S, (blow, victim, heartbeats)
             views, jobs = await outcomes(client, *ids)
             assert {view.state for view in views} == {"committed"}, (blow, victim)
             assert {job.state for job in jobs} == {"ok"}, (blow, victim)
@@ -71,25 +71,25 @@ async def begin(client: Client, number: int) -> tuple[list[str], list[str]]:
 def step(tx: str, number: int, node: str, seconds: float) -> StepSpec:
     name = f"step_{number}"
     params = {"tx": tx, "step": name, "stage": number, "seconds": seconds}
-    undo = Rollback("strike", {"entry": "{{entry}}"})
-    return StepSpec(name=name, node=node, action="enter", stage=number, params=params, rollback=undo)
+    rollback = Rollback("strike", {"entry": "{{entry}}"})
+    return StepSpec(name=name, node=node, action="enter", stage=number, params=params, rollback=rollback)
 
 
 async def strike(fleet: Fleet, blow: str, victim: str) -> int:
-    """For how many beats of the other master nobody drove what the victim had driven.
+    """For how many heartbeats of the other master nobody drove what the victim had driven.
 
     Its pulse is the clock: a busy machine slows it down as it slows down the rest.
     """
     database = fleet.place / "master" / "master.db"
     await eventually(lambda: len(driven(database)) == len(MASTERS))
     dead, other = owner(database, fleet.pid(victim)), next(one for one in MASTERS if one != victim)
-    before = beat(database, fleet.pid(other))
+    before = heartbeat(database, fleet.pid(other))
     if blow == "kill":
         await fleet.kill(victim)
     else:
         fleet.freeze(victim)
     await eventually(lambda: dead not in driven(database))
-    return beat(database, fleet.pid(other)) - before
+    return heartbeat(database, fleet.pid(other)) - before
 
 
 async def thawed(fleet: Fleet, victim: str) -> None:
@@ -109,7 +109,7 @@ def owner(database: Path, pid: int) -> str:
     return next((key for (key,) in look(database, f"SELECT id FROM master WHERE pid = {pid} AND beat >= 0")), "")
 
 
-def beat(database: Path, pid: int) -> int:
+def heartbeat(database: Path, pid: int) -> int:
     """How often this master has beaten."""
     return max(int(count) for (count,) in look(database, f"SELECT beat FROM master WHERE pid = {pid}"))
 

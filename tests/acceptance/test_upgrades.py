@@ -156,8 +156,8 @@ async def _order(client: Client, tx: str, *, seconds: float = 0.0, mood: str = "
 
 def _step(tx: str, stage: int, more: dict[str, object]) -> StepSpec:
     params = {"tx": tx, "step": NODES[stage], "stage": stage, **more}
-    undo = Rollback("strike", {"entry": "{{entry}}"})
-    return StepSpec(name=NODES[stage], node=NODES[stage], action="enter", stage=stage, params=params, rollback=undo)
+    rollback = Rollback("strike", {"entry": "{{entry}}"})
+    return StepSpec(name=NODES[stage], node=NODES[stage], action="enter", stage=stage, params=params, rollback=rollback)
 
 
 def _check_books(fleet: Fleet) -> None:

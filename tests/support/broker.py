@@ -151,7 +151,7 @@ async def listen(bus: Bus, subject: str) -> list[Incoming]:
     async def hear(message: Incoming) -> None:
         heard.append(message)
 
-    await bus.subscribe(subject, hear)
+    await bus.connection.subscribe(subject, hear)
     await bus.connection.barrier()
     return heard
 

@@ -25,7 +25,7 @@ from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,
     Answered,
-    AskPart,
+    AnswerPart,
     AuditEntry,
     CollectionInfo,
     DefinitionRecord,
@@ -154,7 +154,7 @@ class FakeFleet:
         return self._said("search", {"query": query, **flat(given)}, self.answer)
 
     def ask(self, question: str, **given: Any) -> AnswerStream:
-        async def parts() -> AsyncGenerator[AskPart | Answered, None]:
+        async def parts() -> AsyncGenerator[AnswerPart | Answered, None]:
             for part in self._said("ask", {"question": question, **flat(given)}, self.answer):
                 yield part
 

@@ -13,7 +13,7 @@ from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command
 from support.wait import eventually
 
-__all__ = ["command", "executor", "let_go", "undo"]
+__all__ = ["command", "compensation_of", "executor", "let_go"]
 
 
 @contextlib.asynccontextmanager
@@ -40,7 +40,7 @@ async def let_go(ledger: Ledger) -> None:
     await eventually(nobody_runs_it)
 
 
-def undo(forward: str, action: str = "", command_id: str = "", epoch: int = 0, **params: Any) -> Command:
+def compensation_of(forward: str, action: str = "", command_id: str = "", epoch: int = 0, **params: Any) -> Command:
     """A compensation of `forward`; without an action, a tombstone only."""
     command_id = command_id or f"{forward}.c"
     return Command(id=command_id, attempt=1, action=action, epoch=epoch, params=params, compensates=forward)

@@ -62,7 +62,7 @@ _description = m.NodeDescription(
     disk="low: 1.0 GiB of 100.0 GiB free",
 )
 _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
-_endpoint = m.EndpointFigures(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
+_endpoint = m.EndpointCounters(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
 _problem = m.Problem(part="index", reason="collection products: its table cannot be read")
 _mark = m.LedgerMark("g1", 240)
 _denied = m.DeniedCommand(
@@ -90,7 +90,7 @@ _record = m.NodeRecord(
     label_sources={"region": "operator"},
 )
 _judgement = m.Judgement(query="red chair", node="shop", collection="products", id="p1", grade=3)
-_figures = m.QualityFigures(
+_figures = m.QualityMetrics(
     node="shop", collection="products", queries=3, judgements=9, ndcg=0.75, recall=0.5, clicks=4, click_rr=0.625,
     searches=200, zero_rate=0.035,
 )  # fmt: skip
@@ -137,9 +137,9 @@ _node_explained = m.NodeExplained(
 _parts = m.Parts(bm25=1.25, cosine=0.5)
 _discovered = m.DiscoveredNode("shop", "unregistered", 1.5)
 _master = m.MasterInfo(
-    id="01hzymaster", seat="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0, state="silent", silent_s=1.5,
-    jobs=7, transactions=3, disk="low: 1.0 GiB of 100.0 GiB free", broker="ok", broker_since=1_700_000_001.0,
-    database="ok",
+    id="01hzymaster", seat="01hzyseat", instance_id="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0,
+    state="silent", silent_s=1.5, jobs=7, transactions=3,
+    disk="low: 1.0 GiB of 100.0 GiB free", broker="ok", broker_since=1_700_000_001.0, database="ok",
 )  # fmt: skip
 _marks = m.Fingerprints(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
 _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
@@ -292,7 +292,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _forward,
         _node_audited,
         m.NodeAudited(node="shop", entries=[_node_audited]),
-        m.NodeAuditAsk(node="shop", since=1_700_000_000.25, limit=10),
+        m.NodeAuditRequest(node="shop", since=1_700_000_000.25, limit=10),
         _caller,
         m.CommandResults(
             results=[
@@ -312,14 +312,14 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         ),
         _retry, _progress, m.Callback(type="job.done", url="https://example.org/hook"),
         m.ProgressReport(incarnation="01k9zq3x8w6v5t4s2r1p0n9m8j", id="j.job-1.shop", progress=_progress),
-        m.CancelAsk(ids=["j.job-1.shop"], by="till"),
+        m.CancelRequest(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
         _denied,
-        m.LedgerAsk(ids=["j.job-1.shop"]),
-        m.LedgerVerdicts(mark=_mark, kept_s=86_400.0, outcomes={"j.job-1.shop": "ok"}),
+        m.LedgerRequest(ids=["j.job-1.shop"]),
+        m.LedgerVerdicts(mark=_mark, retention_s=86_400.0, outcomes={"j.job-1.shop": "ok"}),
         m.NodeReconcile(node="shop", accept=True),
         m.NodeReconciled(
-            node="shop", reason="ledger: it is older", known=_mark, told=m.LedgerMark("g1", 120), compared=2,
+            node="shop", reason="ledger: it is older", known=_mark, reported=m.LedgerMark("g1", 120), compared=2,
             denied=[_denied],
             accepted=True,
         ),
@@ -328,7 +328,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Submit(runs=[m.Run(id="job-1", action="reindex", nodes=["shop"])]),
         m.RunAccepted(id="job-1", state="running", nodes=2, error=ErrorBody("not_found", "node: no", "node")),
         m.Submitted(runs=[m.RunAccepted(id="job-1", state="running", nodes=2)]),
-        m.JobEndsAsk(ids=["job-1"], wait_ms=100),
+        m.JobEndsRequest(ids=["job-1"], wait_ms=100),
         m.JobEnd("job-1", "partly", [_job_node], "stopped after 2 of 3 failed"),
         m.JobEnds(ended=[m.JobEnd("job-1", "ok", [])], unknown=["job-2"]),
         m.JobCancel(id="job-1"),
@@ -351,7 +351,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _problem,
         _seal,
         _endpoint,
-        m.ServiceFigures(
+        m.ServiceCounters(
             incarnation="01hzy", version="1.2.3", started="2026-01-02T03:04:05Z", endpoints=[_endpoint]
         ),
         m.Superseded(incarnation="01hzz"),
@@ -370,7 +370,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.NodeDiscover(timeout_ms=250),
         m.NodesDiscovered(nodes=[_discovered]),
         _discovered,
-        m.NodeStatsAsk(),
+        m.NodeStatsRequest(),
         m.NodeStats(
             total=2, healthy=1, by_state={"active": 2}, by_type={"shop": 1, "blog": 1}, documents=1200,
             mean_response_ms=3.25,
@@ -380,7 +380,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             timeout_ms=250, highlight=True, explain=True, cursor="1lw", dedup="near", facets=["brand"], sort=[_sort],
             among=["shop"], context=["a chair"], partial="fail", max_parallel=4, alpha=0.5, cache="off",
         ),
-        m.SearchAsk(
+        m.SearchRequest(
             request="r1", terms=[m.Term("chair", 1, 2.5)], avgdl=42.5, divisor=2.5, k=5, deadline_ms=250,
             analyzer="snowball-en-1", embedder="wordllama-256", alpha=0.5, vector=b"\x00\x00\x80?", threshold=0.25,
             filter=_filter, collections=["products"], highlight=True, explain=True, after=_place, dedup="near",
@@ -402,7 +402,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             question="how do I return a tent?", nodes=["shop"], among=["shop"], collections=["products"], limit=3,
             budget=500, model="none", by="shop", timeout_ms=5000,
         ),
-        m.AskPart(text="Within", again=True, reason="the model's endpoint failed (500)"),
+        m.AnswerPart(text="Within", again=True, reason="the model's endpoint failed (500)"),
         m.Answered(
             question="how do I return a tent?", text="Within 30 days [1].", kind="generated", sources=[_cited],
             model="qwen3:8b", by="shop", reason="too slow", uncited=True, invalid_citations=1, context_tokens=40,
@@ -412,7 +412,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _passage,
         m.NodeQuestion(question="how do I return a tent?", passages=[_passage]),
         m.NodeAnswer(text="Within 30 days [1]."),
-        m.StatisticsAsk(collection="products", incarnation="01hzy", since=3, offset=100),
+        m.StatisticsRequest(collection="products", incarnation="01hzy", since=3, offset=100),
         m.StatisticsChunk(
             incarnation="01hzy", epoch=7, documents=1200, length=51000, full=True, terms=b"x\x9c", next_offset=200,
             centroids=b"\x00<", sizes=[3], analyzer="snowball-en-1", embedder="wordllama-256",
@@ -420,13 +420,13 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         _judgement, _figures, _worst,
         m.QualityJudge(judgements=[_judgement]),
         m.QualityJudged(judgements=3, queries=1),
-        m.HoldsAsk(collection="products", ids=["p1"]),
+        m.HoldsRequest(collection="products", ids=["p1"]),
         m.Held(ids=["p1"]),
         m.QualityClick(query="red chair", node="shop", collection="products", id="p1", rank=2),
         m.QualityClicked(at=1_700_000_000.0),
         m.QualityForget(query="red chair"),
         m.QualityForgotten(judgements=3, clicks=1),
-        m.QualityReportAsk(nodes=["shop"], collections=["products"], limit=50, days=7, timeout_ms=5000),
+        m.QualityReportRequest(nodes=["shop"], collections=["products"], limit=50, days=7, timeout_ms=5000),
         m.QualityReport(
             fleet=_figures, nodes=[_figures], collections=[_figures], worst=[_worst], judged=5, measured=3,
             incomplete=1, since=1_700_000_000.0, took_ms=25.5,
@@ -480,19 +480,19 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.RetiringKey("01hzxkid", 1_700_003_600.0),
         m.WhoAmI(),
         m.Identity(name="till", role="operator", scopes=_scopes),
-        m.AccessStatsAsk(),
+        m.AccessStatsRequest(),
         m.AccessStats(admitted=9, refused={"expired": 2}, forbidden=1, limited=3),
         m.AuditList(
             node="shop", who="till", what="nodes.remove", outcome="refused", since=1_700_000_000.0, after=11, limit=5,
             wait_ms=100,
         ),
         m.AuditListed(entries=[_audited]),
-        m.CacheStatsAsk(),
+        m.CacheStatsRequest(),
         m.CacheStats(
             since=1_700_000_000.0, hits=9, shared=1, misses=10, hit_rate=0.5, saved_ms=4.5, entries=8, bytes=8000,
             memory_entries=7, memory_bytes=9000, kept_s=900.0,
         ),
-        m.CachePopularAsk(limit=5),
+        m.CachePopularRequest(limit=5),
         m.CachePopular(queries=[m.PopularQuery("red chair", 3, 1_700_000_000.25)]),
         m.PopularQuery("red chair", 3, 1_700_000_000.25),
         m.CacheWarm(limit=5),

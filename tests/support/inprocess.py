@@ -25,7 +25,7 @@ from fleetfold_broker.identity.message_seals import MasterSeals
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_child.node.node import Node
 from fleetfold_master.master import Master
-from fleetfold_shared.config import AccessConfig, AskConfig, CallbacksConfig
+from fleetfold_shared.config import AccessConfig, AnsweringConfig, CallbacksConfig
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
 
@@ -50,7 +50,7 @@ class Fleet:
         self.broker, self.place, self.keys = broker, place, keys
         self.seals = MasterSeals(keys.issuer)
         self.access = AccessConfig()
-        self.ask = AskConfig()
+        self.ask = AnsweringConfig()
         self.database: str | None = None
         self.redact: list[str] = []
         self.callbacks = CallbacksConfig()

@@ -63,7 +63,7 @@ class JobBench:
             cancellations=self.cancellations,
         )
         await self.jobs.recover()
-        self.cancellations.start(self.jobs.on_withdrawn)
+        self.cancellations.start(self.jobs.results.withdrawn)
 
     async def die_and_return(self) -> None:
         """All that was in memory is lost, and nothing was closed. (The old handle is, at the end of the test.)"""

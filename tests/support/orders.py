@@ -13,7 +13,7 @@ from fleetfold_child.commands.actions import action
 from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.ledger.ledger import Ledger
 from support.application import EFFECT, look
-from support.executors import undo
+from support.executors import compensation_of
 from support.looptime import outlast
 
 __all__ = ["RUNS", "Effect", "cancel", "cancelling", "effects", "finished_badly", "order", "url"]
@@ -64,7 +64,7 @@ def effects(url: str) -> list[str]:
 
 
 def cancelling(forward: str = "a", **more: Any) -> Any:
-    return undo(forward, "cancel", order_id="{{order_id}}", **more)
+    return compensation_of(forward, "cancel", order_id="{{order_id}}", **more)
 
 
 async def finished_badly(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

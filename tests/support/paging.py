@@ -35,12 +35,12 @@ from fleetfold_shared.messages import (
     NodeDescription,
     ScoredDocument,
     Search,
-    SearchAsk,
     Searched,
+    SearchRequest,
     decode,
     encode,
 )
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.embedding import Embedder, register_embedder
 from fleetfold_shared.text.term_statistics import MergedCorpus
@@ -70,7 +70,7 @@ class PagedNode:
         await self.index.apply(prepare(list(new.values()), self.embedder), ())
 
     async def search(
-        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
+        self, ask: SearchRequest, node: str = "", totals: Sequence[FacetCounter] = ()
     ) -> tuple[list[ScoredDocument], bool]:
         found = await self.index.find(read_ask(ask, self.embedder, node, self.name, self.alpha))
         add_up(totals, found.facets)
@@ -79,7 +79,7 @@ class PagedNode:
         ], True
 
     async def search_explained(
-        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
+        self, ask: SearchRequest, node: str = "", totals: Sequence[FacetCounter] = ()
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
         found, size = await self.search(ask, node, totals), len(self.there)
         return found[0], CollectionExplained(self.name, size, size, True, self.epoch)
@@ -92,7 +92,7 @@ class PagedNode:
         return self.statistics
 
 
-Lie = Callable[[SearchAsk, Any], Any]
+Lie = Callable[[SearchRequest, Any], Any]
 """From an ask and the honest answer to it, as plain values, what is sent."""
 
 
@@ -104,7 +104,7 @@ class PagedNodes:
         register_embedder(self.embedder.name, lambda: self.embedder)
         self.nodes: dict[str, dict[str, PagedNode]] = {}
         self.silent: set[str] = set()
-        self.asks: list[SearchAsk] = []
+        self.asks: list[SearchRequest] = []
         self.forget_place = False
         self.lies: dict[str, Lie] = {}
         """What nodes send in the place of their answers."""
@@ -150,11 +150,11 @@ class PagedNodes:
     async def gather(
         self, _verb: str, nodes: Collection[str], data: bytes, _timeout_s: float
     ) -> dict[str, ScatterReply]:
-        ask = decode(data, SearchAsk)
+        ask = decode(data, SearchRequest)
         self.asks.append(ask)
         known: Any = self.nodes
         if self.forget_place:
-            ask = decode(data.replace(b'"after"', b'"unknown"'), SearchAsk)
+            ask = decode(data.replace(b'"after"', b'"unknown"'), SearchRequest)
         answers = {node: await search_collections(known[node], ask, node) for node in nodes if node not in self.silent}
         sent = {node: msgspec.to_builtins(answer) for node, answer in answers.items()}
         for node in sent.keys() & self.lies.keys():

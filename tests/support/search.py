@@ -15,7 +15,7 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.collection_statistics import Difference, Statistics
 from fleetfold_child.index.interfaces import Entry, Index, Query, Scored
 from fleetfold_child.index.preparation import prepare
-from fleetfold_shared.messages.search import SearchAsk
+from fleetfold_shared.messages.search import SearchRequest
 from fleetfold_shared.text.analysis import ANALYZER, query_terms, tokens
 from fleetfold_shared.text.embedding import pack, unit_rows
 from fleetfold_shared.text.scoring import Corpus, weigh
@@ -67,7 +67,7 @@ def query(text: str, corpus: Corpus, k: int = 10, **more: Any) -> Query:
     return Query(weights.terms, weights.avgdl, weights.divisor, more.pop("alpha", 0.7), vector, k, **more)
 
 
-def ask(text: str, corpus: Corpus, k: int = 10, **more: Any) -> SearchAsk:
+def ask(text: str, corpus: Corpus, k: int = 10, **more: Any) -> SearchRequest:
     """What a master would send."""
     weights = weigh(query_terms(text), corpus)
     given = {
@@ -81,7 +81,7 @@ def ask(text: str, corpus: Corpus, k: int = 10, **more: Any) -> SearchAsk:
         "embedder": WordBag.name,
         "vector": pack(WordBag().embed([text])[0]),
     }
-    return SearchAsk(**(given | more))
+    return SearchRequest(**(given | more))
 
 
 def reference_scores(text: str, documents: Sequence[Document], alpha: float = 0.7) -> dict[str, float]:

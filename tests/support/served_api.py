@@ -53,7 +53,7 @@ from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.config import AccessConfig, AskConfig, RetentionConfig, SearchConfig
+from fleetfold_shared.config import AccessConfig, AnsweringConfig, RetentionConfig, SearchConfig
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,
@@ -67,8 +67,8 @@ from fleetfold_shared.messages import (
     LedgerMark,
     LedgerVerdicts,
     Message,
-    NodeAuditAsk,
     NodeAudited,
+    NodeAuditRequest,
     NodeDescription,
     Run,
     Search,
@@ -178,12 +178,12 @@ class _Fleet:
     async def remove(self, name: str) -> None:
         await self._registry.remove(name)
 
-    async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
+    async def audit(self, ask: NodeAuditRequest) -> NodeAudited:
         return NodeAudited(node=ask.node, entries=[])
 
     async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
         del node, ids
-        return LedgerVerdicts(mark=LedgerMark("a", 0), kept_s=86_400.0)
+        return LedgerVerdicts(mark=LedgerMark("a", 0), retention_s=86_400.0)
 
     async def ledger_accepted(self, node: str) -> None:
         self.joined.append(node)
@@ -229,12 +229,12 @@ class ServedApi:
             Judgements(store, self.clock), statistics, Evaluation(store, self.federation.search, self.clock),
             self.registry, _not_known,
         )  # fmt: skip
-        answering = Answering(AskConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
+        answering = Answering(AnsweringConfig(), self.registry, None, None)  # type: ignore[arg-type]  # it finds nothing to read
         definitions, bulk = Definitions(store, self.clock, self.registry.find), BulkReads(store, self.jobs)  # type: ignore[arg-type]
         actions = ActionVerbs(self.registry, self.jobs, bulk, self.denied, self.clock)  # type: ignore[arg-type]
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
         run_as = RunAs(self.policy.authorizer, self.log, (actions, transactions))
-        self.membership = Membership(store, self.clock, "seat")
+        self.membership = Membership(store, self.clock, "instance")
         self.schedules, self.dead_letters = Schedules(store, self.clock, run_as.begin), DeadLetters(store, self.clock)
         self.bindings: Bindings = bind((
             NodeVerbs(

@@ -131,9 +131,9 @@ def _step(rng: random.Random, tx: str, name: str, stage: int) -> StepSpec:
     [mood] = rng.choices(MOODS, (84, 8, 8))
     where: dict[str, Any] = {"tx": tx, "step": name, "stage": stage}
     action = rng.choice(["enter", "post"])
-    undo = Rollback("strike", {"entry": "{{entry}}"}) if action == "enter" else Rollback("withdraw", where)
+    rollback = Rollback("strike", {"entry": "{{entry}}"}) if action == "enter" else Rollback("withdraw", where)
     return StepSpec(
-        name=name, node=rng.choice(CHILDREN), action=action, stage=stage, rollback=undo,
+        name=name, node=rng.choice(CHILDREN), action=action, stage=stage, rollback=rollback,
         params={**where, "mood": mood, "seconds": rng.choice([0.0, 0.1, 0.4, 1.0])},
         timeout_s=1.0 if mood == "overrun" else 20.0,
     )  # fmt: skip

@@ -14,14 +14,14 @@ from support.master import answer
 
 __all__ = ["Story", "make_step"]
 
-UNDO = Rollback("undo", {"order": "{{order_id}}"})
+ROLLBACK = Rollback("undo", {"order": "{{order_id}}"})
 
 
 def make_step(name: str, stage: int, **fields: Any) -> Step:
     """A step of node `<name>-node` that can be undone; `fields` in place of the defaults."""
     defaults: dict[str, Any] = {
         "tx": "t1", "position": 0, "node": f"{name}-node", "action": "do", "kind": "idempotent", "params": {},
-        "rollback": UNDO, "timeout_s": 10.0, "retries": 0, "pivot": False,
+        "rollback": ROLLBACK, "timeout_s": 10.0, "retries": 0, "pivot": False,
     }  # fmt: skip
     return Step(name=name, stage=stage, **{**defaults, **fields})
 

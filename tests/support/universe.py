@@ -19,7 +19,7 @@ from support.universe_state import Budget, Effect, Known, Master, State, Told
 
 __all__ = ["beginning", "moves", "violation"]
 
-POLICY = Policy(backoff_s=1.0, backoff_max_s=1.0, max_tries=10, undo_timeout_s=10.0)
+POLICY = Policy(backoff_s=1.0, backoff_max_s=1.0, max_tries=10, compensation_timeout_s=10.0)
 
 
 def beginning(steps: tuple[Step, ...], budget: Budget) -> Iterator[State]:

@@ -101,7 +101,7 @@ def _run_without_result(taken: State, command: Command, step: Step, rows: dict[s
     result = _result(command, "no_result", begun.starts)
     after = _affected(_noted(taken, command, step), command, step)._replace(budget=budget)
     for kept in (None, '{"order_id": 7}'):
-        ended = {**rows, command.id: _ended(begun, result)._replace(kept=kept)}
+        ended = {**rows, command.id: _ended(begun, result)._replace(unsent=kept)}
         yield _told(after, step, ended, result)
 
 
@@ -124,7 +124,7 @@ def _by_log(step: Step) -> bool:
 
 
 def _affected(state: State, command: Command, step: Step) -> State:
-    """The effect, once for each key; of an undoing, if there is something to undo and its turn has come."""
+    """The effect, once for each key; of a compensation, if there is something to undo and its turn has come."""
     number = state.steps.index(next(each for each in state.steps if each.name == step.name))
     effect = state.effects[number]
     wrong = ""

@@ -116,7 +116,7 @@ def a_child_is_declared_in_one_chain() -> Child:
 def a_transaction_is_built_of_typed_objects() -> Transaction:
     tx = Transaction("order", within_s=60)
     sku = tx.input("sku", str, default="TNT-204")
-    order = tx.step("shop.order", sku=sku, rollback=step.undo("cancel", id=step.log["id"], all=step["all"]))
+    order = tx.step("shop.order", sku=sku, rollback=step.compensation("cancel", id=step.log["id"], all=step["all"]))
     assert_type(sku, Reference)
     assert_type(order, PlannedStep)
     assert_type(order["lines"][0], Reference)

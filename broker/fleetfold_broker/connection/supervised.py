@@ -123,7 +123,8 @@ class SupervisedConnection:
 
     async def subscribe(self, subject: str, callback: Callback, queue: str = "") -> Callable[[], Awaitable[None]]:
         """Subscribe `callback` to `subject` on this and all later connections; returns an async function that
-        unsubscribes.
+        unsubscribes. Messages are passed one at a time, so `callback` must return quickly. With `queue`, one member of
+        that queue group receives each message.
         """
         entry = Subscription(subject, queue, callback)
         self._subscriptions.append(entry)

@@ -42,7 +42,7 @@ class Callout:
 
     async def start(self) -> None:
         """Subscribe to authorization requests."""
-        self._end = await self._bus.subscribe(SUBJECT, self._receive, QUEUE)
+        self._end = await self._bus.connection.subscribe(SUBJECT, self._receive, QUEUE)
         await self._bus.connection.barrier()
 
     async def stop(self) -> None:

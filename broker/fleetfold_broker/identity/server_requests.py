@@ -28,7 +28,7 @@ async def ask_servers(bus: Bus, subject: str, data: bytes) -> list[dict[str, Any
         if message.data:
             answers.put_nowait(msgspec.json.decode(message.data))
 
-    end = await bus.subscribe(reply, take)
+    end = await bus.connection.subscribe(reply, take)
     try:
         await bus.connection.publish(subject, data, reply)
         return await _until_quiet(answers)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from fleetfold_broker.quarantine import is_of_the_machine
+
 __all__ = ["consumer_damage", "remedy"]
 
 CONSUMER_DAMAGED = {10012, 10104}
 """JetStream's err_codes for a consumer whose store cannot be created."""
 STREAM_DAMAGED = {10049, 10077}
 """Its err_codes for a stream whose store cannot be created."""
-NOT_DAMAGE = ("no space", "resource limits", "too many open files", "permission denied", "read-only")
-"""Reasons of the same codes that a new file would not mend."""
 _STORE = "error creating store"
 
 
@@ -39,5 +39,4 @@ def _reason(error: Mapping[str, Any] | None, codes: set[int]) -> str | None:
     if error is None or error.get("err_code") not in codes:
         return None
     reason = str(error.get("description", ""))
-    found = _STORE in reason and not any(other in reason.lower() for other in NOT_DAMAGE)
-    return reason if found else None
+    return reason if _STORE in reason and not is_of_the_machine(reason) else None

@@ -80,7 +80,8 @@ class EventStore:
                 return
             if len(self._subscriptions) >= MOST_SUBSCRIBED:
                 await self._subscriptions.pop(next(iter(self._subscriptions)))()
-            self._subscriptions[name] = await self._bus.subscribe(f"{self._bus.subjects.confirm(name)}.>", self._stored)
+            subject = f"{self._bus.subjects.confirm(name)}.>"
+            self._subscriptions[name] = await self._bus.connection.subscribe(subject, self._stored)
 
     async def _stored(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)  # the name from the subject, which the broker has verified

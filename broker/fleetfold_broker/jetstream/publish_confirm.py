@@ -38,7 +38,7 @@ class ConfirmedPublisher:
 
     async def start(self) -> None:
         """Subscribe to confirmations."""
-        await self._bus.subscribe(self._bus.subjects.confirm(self._bus.caller), self._stored)
+        await self._bus.connection.subscribe(self._bus.subjects.confirm(self._bus.caller), self._stored)
 
     async def publish(self, subject: str, message: Message, timeout_s: float = 10.0) -> None:
         """Publish `message` and return when it is stored; it may be stored twice.

@@ -76,7 +76,7 @@ class PullConsumer:
     async def start(self) -> None:
         """Start to pull messages."""
         # In a group of its own, so that two connections during a renewal take each message once.
-        self._end = await self._bus.subscribe(self._base, self._receive, "pull")
+        self._end = await self._bus.connection.subscribe(self._base, self._receive, "pull")
         await self.issue()
         self._watch = asyncio.create_task(self._restart_when_silent())
 

@@ -42,7 +42,9 @@ class PushConsumer:
     async def start(self) -> None:
         """Subscribe to this node's commands."""
         self._keeper = asyncio.create_task(self._acks.report_in_progress())
-        self._end = await self._bus.subscribe(self._bus.subjects.deliver(self._node), self._receive, self._node)
+        self._end = await self._bus.connection.subscribe(
+            self._bus.subjects.deliver(self._node), self._receive, self._node
+        )
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Unsubscribe, and finish running commands within `grace_s` seconds; the rest is redelivered."""

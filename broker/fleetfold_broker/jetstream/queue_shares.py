@@ -24,7 +24,7 @@ from fleetfold_shared.errors import FleetfoldError, Overloaded
 __all__ = ["QueueShares"]
 
 READ_EVERY_S = 2.0
-"""How old the broker's figures may be when something is stored."""
+"""How old the broker's numbers may be when something is stored."""
 READ_WITHIN_S = 2.0
 RECORD_BYTES = 64
 """What the broker's record of a message takes beside its subject, headers and body; rather more than it does."""
@@ -92,7 +92,7 @@ class QueueShares:
         self._in_all += size
 
     async def _read(self) -> None:
-        """Set the figures right by the broker's; without its word they stay."""
+        """Correct the numbers by the broker's; without its word they stay."""
         self._read_at = asyncio.get_running_loop().time()
         ask = msgspec.json.encode({"subjects_filter": self._bus.subjects.command()})
         with contextlib.suppress(FleetfoldError, msgspec.MsgspecError):

@@ -36,7 +36,7 @@ MASTERS = "masters"
 ACK_WAIT_S = 10
 MOST_QUEUED_PER_NODE = 250_000
 """Room for a hundred thousand commands to a dead node, and for copies sent before it was known to be dead."""
-EVENTS_KEPT_S = 7 * 86_400
+EVENTS_RETENTION_S = 7 * 86_400
 DEDUPLICATED_S = 120
 MOST_ABANDONED = 10_000
 ADVISORIES = ("MSG_TERMINATED", "MAX_DELIVERIES")
@@ -243,7 +243,7 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
         EVENTS: {
             "subjects": [subjects.event()],
             "retention": "limits",
-            "max_age": EVENTS_KEPT_S * NANO,
+            "max_age": EVENTS_RETENTION_S * NANO,
             "max_bytes": limits.events_bytes,
             "discard": "old",
             **_confirmed(subjects.event(), f"{subjects.confirm('{{wildcard(1)}}')}.>"),
@@ -251,7 +251,7 @@ def streams(subjects: Subjects, limits: LimitsConfig) -> dict[str, dict[str, Any
         ABANDONED: {
             "subjects": [f"$JS.EVENT.ADVISORY.CONSUMER.{what}.{COMMANDS}.*" for what in ADVISORIES],
             "retention": "workqueue",
-            "max_age": EVENTS_KEPT_S * NANO,
+            "max_age": EVENTS_RETENTION_S * NANO,
             "max_msgs": MOST_ABANDONED,
         },
     }

@@ -30,7 +30,7 @@ async def probe(bus: Bus, seals: Seals, verb: str, data: bytes, timeout_s: float
         if len(found) < MOST_FOUND:
             found.setdefault(bus.subjects.token(message.subject, 2), (time.perf_counter() - began) * 1000)
 
-    end = await bus.subscribe(bus.subjects.gather(requester), receive)
+    end = await bus.connection.subscribe(bus.subjects.gather(requester), receive)
     try:
         subject, headers = bus.subjects.ask(verb), {GATHER: requester, CORRELATION: "1", **deadline(timeout_s)}
         await bus.connection.publish(subject, data, headers=seals.sealed_for_all(subject, data, headers))

@@ -59,8 +59,10 @@ async def serve_directly(bus: Bus, server: str, held: HeldRequests, receivers: M
         with contextlib.suppress(Unavailable):
             await bus.connection.publish(message.reply, encode(Located(master=server, holds=holds)))
 
-    await bus.subscribe(subjects.locate(), located)
-    await bus.subscribe(subjects.direct("*", server), _passed_on(receivers, _verb_of(subjects.direct("", server, ""))))
+    await bus.connection.subscribe(subjects.locate(), located)
+    await bus.connection.subscribe(
+        subjects.direct("*", server), _passed_on(receivers, _verb_of(subjects.direct("", server, "")))
+    )
 
 
 def _verb_of(pattern: str) -> Callable[[str], str]:

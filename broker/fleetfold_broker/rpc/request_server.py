@@ -129,7 +129,7 @@ class RequestServer:
             else:
                 self._spawn(self._handle(message, who, served, place), message.reply if caller else "")
 
-        self._ends.append(await self._bus.subscribe(subject, receive, queue))
+        self._ends.append(await self._bus.connection.subscribe(subject, receive, queue))
         return receive
 
     async def stop(self, grace_s: float = 5.0) -> None:

@@ -180,7 +180,7 @@ class ScatterClient:
 
     async def start(self) -> None:
         """Subscribe to replies."""
-        await self._bus.subscribe(self._bus.subjects.gather(self._requester), self._receive)
+        await self._bus.connection.subscribe(self._bus.subjects.gather(self._requester), self._receive)
         self._bus.connection.on_down(self._broken)
 
     async def ask(self, verb: str, nodes: Collection[str], data: bytes, timeout_s: float) -> dict[str, ScatterReply]:

@@ -40,7 +40,7 @@ async def serve_node(
         name, reply_to = verb.name, _nowhere if verb.gives is type(None) else gatherer
         receive = await service.serve(name, bus.subjects.call(node, name), handler, queue=node, reply_to=reply_to)
         if verb is SUPERSEDED:
-            await bus.subscribe(superseded_subject(node), receive)
+            await bus.connection.subscribe(superseded_subject(node), receive)
         if verb.broadcast:
             await service.serve(
                 name, bus.subjects.ask(name), handler, queue=node, endpoint=f"ask-{name}", reply_to=reply_to

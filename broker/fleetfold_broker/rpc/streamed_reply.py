@@ -89,7 +89,9 @@ class StreamedReplies:
 
     async def _listening(self) -> None:
         if self._start is None:
-            self._start = asyncio.ensure_future(self._bus.subscribe(f"{self._prefix}.*", self._on_caller_gone))
+            self._start = asyncio.ensure_future(
+                self._bus.connection.subscribe(f"{self._prefix}.*", self._on_caller_gone)
+            )
         await self._start
 
     async def _on_caller_gone(self, message: Incoming) -> None:

@@ -54,8 +54,8 @@ class VerifiedDiscovery:
 
     async def start(self) -> None:
         """Subscribe to both copies."""
-        await self._bus.subscribe(self._bus.subjects.discovery(), self._on_verified_copy)
-        await self._bus.subscribe(REQUESTS, self._on_request)
+        await self._bus.connection.subscribe(self._bus.subjects.discovery(), self._on_verified_copy)
+        await self._bus.connection.subscribe(REQUESTS, self._on_request)
 
     async def _on_verified_copy(self, message: Incoming) -> None:
         subject = "$SRV." + message.subject.removeprefix(self._bus.subjects.discovery(""))

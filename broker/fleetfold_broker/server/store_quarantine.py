@@ -9,7 +9,7 @@ from pathlib import Path
 
 import structlog
 
-from fleetfold_broker.quarantine import set_aside
+from fleetfold_broker.quarantine import is_of_the_machine, set_aside
 
 __all__ = ["StoreQuarantine", "prevents_start"]
 
@@ -19,14 +19,12 @@ FOLDER = "jetstream"
 PANIC = "ended with code 2"
 """Go's exit code of a panic."""
 NO_JETSTREAM = "Can't start JetStream"
-NOT_DAMAGE = ("permission denied", "no space", "read-only", "too many open files", "quota")
-"""Reasons that an empty store would not mend."""
 
 
 def prevents_start(error: Exception) -> bool:
     """Tell whether the server did not start because of its store, as far as the error says."""
     said = str(error)
-    return (NO_JETSTREAM in said or PANIC in said) and not any(other in said.lower() for other in NOT_DAMAGE)
+    return (NO_JETSTREAM in said or PANIC in said) and not is_of_the_machine(said)
 
 
 class StoreQuarantine:

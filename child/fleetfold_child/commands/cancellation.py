@@ -6,7 +6,7 @@
     interrupted, transactional         settled as failed: nothing was committed; as unknown where actions take effect
                                        in databases of the application's
     interrupted, others                settled as unknown, and never run again
-    a compensation that has not ended  let alone: an undoing is not cancelled
+    a compensation that has not ended  let alone: a compensation is not cancelled
 
 The rules of `admission` hold for what was cancelled as for anything else: a tombstone had no effect, so there is
 nothing to undo.

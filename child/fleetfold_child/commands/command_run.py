@@ -65,7 +65,7 @@ class CommandRun:
         """Reason for which it is not tried again, if any."""
         if self.cancelled_by is not None:
             return f"{by_whom(self.cancelled_by)} before it was tried again"
-        return "it was to be compensation_arrived before it was tried again" if self.compensation_arrived else None
+        return "its compensation came before it was tried again" if self.compensation_arrived else None
 
     def cancel(self, by: str, *, decided: bool = False) -> None:
         """Stop the command, on behalf of `by`. One that waits for the semaphore keeps waiting until the ledger has

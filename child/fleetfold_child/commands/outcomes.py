@@ -25,7 +25,7 @@ MOST_ERROR_CHARS = 2000
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
     """Outcome of a handler. `refused`: it says that it had no effect. `names` are its error's names for a retry policy,
-    if another try could help. `kept` is stored for a rollback when the result could not be sent.
+    if another try could help. `unsent` is stored for a rollback when the result could not be sent.
     """
 
     outcome: Outcome
@@ -33,7 +33,7 @@ class CommandOutcome:
     error: str | None = None
     refused: bool = False
     names: frozenset[str] = frozenset()
-    kept: Any = None
+    unsent: Any = None
 
 
 def raised(

@@ -24,8 +24,8 @@ MOST_BYTES = 512 * 1024
 class ResultBatcher:
     """Publishes on `subject`; results of one iteration of the event loop are published together."""
 
-    def __init__(self, kept: ConfirmedPublisher, subject: str) -> None:
-        self._publisher, self._subject = kept, subject
+    def __init__(self, publisher: ConfirmedPublisher, subject: str) -> None:
+        self._publisher, self._subject = publisher, subject
         self._waiting: list[tuple[CommandResult, asyncio.Future[None]]] = []
         self._tasks = BackgroundTasks()
 

@@ -19,15 +19,15 @@ from fleetfold_shared.exception_text import exception_text
 from fleetfold_shared.messages import CommandResult
 from fleetfold_shared.values import check_value
 
-__all__ = ["MOST_KEPT_BYTES", "returned", "without_result"]
+__all__ = ["MOST_UNSENT_BYTES", "returned", "without_result"]
 
-MOST_KEPT_BYTES = 16 * 1024**2
+MOST_UNSENT_BYTES = 16 * 1024**2
 """Most bytes of JSON of a result that is too large to send, but is stored in the ledger for its rollback."""
 _STANDS = "the action ran and its effect stands; its result could not be carried"
 _UNDONE = "its result could not be carried, so nothing was committed"
 
 
-def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = False) -> CommandOutcome:
+def returned(value: Any, action: AnyAction, max_bytes: int, *, compensating: bool = False) -> CommandOutcome:
     """Convert the handler's value to a result of at most `max_bytes` of JSON: `ok`.
 
     A value that cannot be sent is `failed` for a transactional action, which is rolled back; otherwise `no_result`,
@@ -44,11 +44,11 @@ def returned(value: Any, action: AnyAction, max_bytes: int, *, undoing: bool = F
         if size <= max_bytes:
             return CommandOutcome("ok", plain)
         why = f"it is {size} bytes of JSON; at most {max_bytes} can travel"
-    if undoing:
+    if compensating:
         return CommandOutcome("ok")
     if action.info.kind == "transactional":
         return CommandOutcome("failed", error=f"{_UNDONE}: {why}")
-    return CommandOutcome("no_result", error=f"{_STANDS}: {why}", kept=_known_parts(value))
+    return CommandOutcome("no_result", error=f"{_STANDS}: {why}", unsent=_known_parts(value))
 
 
 def without_result(result: CommandResult, why: str) -> CommandResult:
@@ -73,8 +73,8 @@ def _known_parts(value: Any) -> Any:
     Raises nothing: the handler has returned, so an error of its value is not a failure of the handler.
     """
     try:
-        kept = _plain_or_none(value) or _plain_fields(value)
-        return kept if kept and len(msgspec.json.encode(kept)) <= MOST_KEPT_BYTES else None
+        plain = _plain_or_none(value) or _plain_fields(value)
+        return plain if plain and len(msgspec.json.encode(plain)) <= MOST_UNSENT_BYTES else None
     except Exception:  # noqa: BLE001  # a value's own code may raise anything
         return None
 
@@ -82,7 +82,7 @@ def _known_parts(value: Any) -> Any:
 def _plain_or_none(value: Any) -> Any:
     try:
         return _plain(value)
-    except Exception:  # noqa: BLE001  # as above; the outcome has told of it
+    except Exception:  # noqa: BLE001  # as above; the outcome reports it
         return None
 
 

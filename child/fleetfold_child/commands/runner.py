@@ -115,7 +115,7 @@ class Runner:
         if (again := self._next_try(action, result, ending, run)) is not None:
             await self._ledger.release(result.id)
             return again
-        await self._ledger.finish(result, refused=ending.refused, kept=ending.kept)
+        await self._ledger.finish(result, refused=ending.refused, unsent=ending.unsent)
         return result
 
     def _durable_log(self, command: Command, admission: Admission) -> SideEffectLog:
@@ -197,7 +197,7 @@ class Runner:
             action=command.action,
             attempt=run.attempt,
             reporter=run.reporter,
-            forward=admission.undoes,
+            forward=admission.compensates,
             side_effects=run.side_effects,
             caller=command.caller,
         )
@@ -211,13 +211,13 @@ class Runner:
         self, limits: TimeLimits, action: AnyAction, context: Context, params: dict[str, Any]
     ) -> CommandOutcome:
         """Run the handler to an outcome. Only cancellation from outside is raised."""
-        task, undoing = asyncio.current_task(), context.forward is not None
+        task, compensating = asyncio.current_task(), context.forward is not None
         try:
             async with asyncio.timeout_at(limits.until) as limit:
                 limits.begin(limit, context)
                 with ContainedTasks():
                     value = await _value(action, context, params)
-                return returned(value, action, self._max_result_bytes, undoing=undoing)
+                return returned(value, action, self._max_result_bytes, compensating=compensating)
         except Refused as refusal:
             # an earlier start may have done something before it was interrupted, which this one does not know of
             return CommandOutcome("failed", error=exception_text(refusal), refused=context.starts == 1)

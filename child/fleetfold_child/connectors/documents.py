@@ -113,8 +113,8 @@ def text_value(value: Any, field: str, reading: Reading) -> str:
 
 def usable_metadata(fields: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields after a JSON round trip, so that a restart changes nothing."""
-    kept: dict[str, Any] = round_tripped(dict(fields), "")
-    return kept
+    usable: dict[str, Any] = round_tripped(dict(fields), "")
+    return usable
 
 
 def is_first_name(name: str) -> bool:

@@ -12,9 +12,9 @@ from fleetfold_child.connectors.files import Found, Problem, Read, SourceNote
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 
-__all__ = ["MOST_TOLD", "IndexReport", "Tally"]
+__all__ = ["MOST_NAMED", "IndexReport", "RecordCounter"]
 
-MOST_TOLD = 5
+MOST_NAMED = 5
 """Most records named for each kind of problem; the others are counted."""
 _NAMES_SHOWN = 8
 
@@ -35,7 +35,7 @@ class IndexReport(msgspec.Struct, frozen=True, omit_defaults=True):
     notes: list[str] = []
 
 
-class Tally:
+class RecordCounter:
     """Counter of a source's records. `ids` has the ids of all records, taken or not, with their places."""
 
     def __init__(self, reading: Reading) -> None:
@@ -92,7 +92,7 @@ class Tally:
             self.unnamed += 1
         else:
             self.ids.setdefault(problem.id, problem.place)
-        if len(self._problems) < MOST_TOLD:
+        if len(self._problems) < MOST_NAMED:
             self._problems.append(str(problem))
 
     def _add_document(self, read: Read) -> None:
@@ -100,7 +100,7 @@ class Tally:
         document = read.document
         if (first := self.ids.get(document.id)) is not None:
             self.repeated += 1
-            if len(self._repetitions) < MOST_TOLD:
+            if len(self._repetitions) < MOST_NAMED:
                 self._repetitions.append(
                     f"{read.place}: the id {document.id[:80]!r} is that of {first}; the last one counts"
                 )

@@ -39,8 +39,8 @@ def patched(document: Document, fields: Mapping[str, Any], reading: Reading = US
     texts = {name for name in given if is_first_name(name) and (name == title_field or _is_content(name, reading))}
     rest = {name: value for name, value in given.items() if name not in texts}
     merged = usable_metadata({**document.metadata, **rest})
-    kept = {name: value for name, value in merged.items() if name not in rest or value is not None}
-    return replace(document, title=title, content=content, metadata=kept)
+    metadata = {name: value for name, value in merged.items() if name not in rest or value is not None}
+    return replace(document, title=title, content=content, metadata=metadata)
 
 
 def _title_field(document: Document, given: Mapping[str, Any], reading: Reading) -> str | None:

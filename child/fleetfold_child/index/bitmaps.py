@@ -14,20 +14,20 @@ from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.query.field_values import MAX_VALUE_CHARS, kind_of, plain
 from fleetfold_shared.query.predicates import ORDER, document_value, value_test
 
-__all__ = ["fields_of", "mask"]
+__all__ = ["bitmap", "fields_of"]
 
-Mask = NDArray[np.bool_]
+Bitmap = NDArray[np.bool_]
 
 
-def mask(columns: Columns, given: Filter) -> Mask:
+def bitmap(columns: Columns, given: Filter) -> Bitmap:
     """Return for each document (n,) whether it passes a checked filter."""
     if given.field is not None:
         column = columns[given.field]
         return _entries(column, given)[column.codes]
-    every = [mask(columns, part) for part in given.all or ()]
-    some = [mask(columns, part) for part in given.any or ()]
+    every = [bitmap(columns, part) for part in given.all or ()]
+    some = [bitmap(columns, part) for part in given.any or ()]
     every += [reduce(np.logical_or, some)] if some else []
-    every += [~mask(columns, part) for part in given.none or ()]
+    every += [~bitmap(columns, part) for part in given.none or ()]
     return reduce(np.logical_and, every)
 
 
@@ -39,7 +39,7 @@ def fields_of(given: Filter) -> Iterator[str]:
         yield from fields_of(part)
 
 
-def _entries(column: Column, given: Filter) -> Mask:
+def _entries(column: Column, given: Filter) -> Bitmap:
     """Return for each entry (e,) of the column whether it passes the test."""
     wanted = document_value(given)
     match given.op:
@@ -60,7 +60,7 @@ def _entries(column: Column, given: Filter) -> Mask:
     return np.asarray(ORDER[given.op](numbers, float(wanted)), dtype=np.bool_)
 
 
-def _equal(column: Column, wanted: list[Any]) -> Mask:
+def _equal(column: Column, wanted: list[Any]) -> Bitmap:
     found = np.zeros(len(column.entries), dtype=np.bool_)
     keys = [key for one in wanted for key in _keys(one)]
     found[[code for key in keys if (code := column.code_of.get(key)) is not None]] = True
@@ -76,7 +76,7 @@ def _keys(wanted: Any) -> list[Hashable]:
     return [(int, wanted), (float, wanted)]
 
 
-def _contains(column: Column, given: Filter, wanted: Any) -> Mask:
+def _contains(column: Column, given: Filter, wanted: Any) -> Bitmap:
     """Return for each entry (e,) whether it is a text that contains `wanted`, or a list with that member."""
     if isinstance(wanted, str) and len(wanted) >= MAX_VALUE_CHARS:
         return _tried(column, given)
@@ -91,6 +91,6 @@ def _contains(column: Column, given: Filter, wanted: Any) -> Mask:
     return found
 
 
-def _tried(column: Column, given: Filter) -> Mask:
+def _tried(column: Column, given: Filter) -> Bitmap:
     test = value_test(given.op, document_value(given))
     return np.fromiter(map(test, column.entries), np.bool_, len(column.entries))

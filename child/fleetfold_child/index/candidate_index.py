@@ -13,7 +13,7 @@ import numpy as np
 
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.exact_scores import behind, best, matches, scored
-from fleetfold_child.index.facets import tallies
+from fleetfold_child.index.facets import count_facets
 from fleetfold_child.index.filters import predicate, where
 from fleetfold_child.index.interfaces import Entry, Found, Query, Scored
 from fleetfold_child.index.lance_table import Table
@@ -74,7 +74,7 @@ class CandidateIndex:
             found = await self._scored(query, ids)
             if exhausted or depth >= _MAX_DEPTH or _suffice(found, query, depth):
                 counted = [one.document for one in found if matches(one, query)] if query.facets else []
-                return Found(best(found, query), tallies(counted, query.facets))
+                return Found(best(found, query), count_facets(counted, query.facets))
             depth = min(4 * depth, _MAX_DEPTH)
 
     async def kinds(self, fields: Collection[str]) -> dict[str, set[FieldKind]]:
@@ -120,8 +120,8 @@ class CandidateIndex:
         if query.filter is not None:
             accepts = predicate(query.filter)
             entries = [entry for entry in entries if accepts(entry.document)]
-        if query.tally is not None:
-            query.tally.scored = len(entries)
+        if query.examined is not None:
+            query.examined.scored = len(entries)
         return await asyncio.to_thread(_score, query, entries) if entries else []
 
 

@@ -69,9 +69,9 @@ def _clustered(vectors: NDArray[np.float32], documents: int) -> Centroids:
     """Cluster a sample, `vectors` (n x dimensions), of `documents` documents; zero rows belong to documents without a
     vector.
     """
-    kept = vectors[vectors.any(axis=1)]
-    if not len(kept):
+    nonzero = vectors[vectors.any(axis=1)]
+    if not len(nonzero):
         return NO_CENTROIDS
-    centroids, belongs = spherical_kmeans(kept, MAX_CENTROIDS)
+    centroids, belongs = spherical_kmeans(nonzero, MAX_CENTROIDS)
     counts = np.bincount(belongs, minlength=len(centroids))
     return Centroids(centroids, np.rint(counts * (documents / len(vectors))).astype(np.int64))

@@ -37,9 +37,9 @@ from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages.explanation import CollectionExplained
 from fleetfold_shared.messages.nodes import CollectionInfo
-from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAsk
-from fleetfold_shared.messages.statistics_messages import StatisticsAsk, StatisticsChunk
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchRequest
+from fleetfold_shared.messages.statistics_messages import StatisticsChunk, StatisticsRequest
+from fleetfold_shared.query.facets import FacetCounter
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.centroids import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.text.declared_keys import declared_keys
@@ -211,8 +211,8 @@ class Collection:
         Raises `InvalidInput` for a bad record, and nothing is written; with `leave_out` the others are taken, unless
         the collection's reading is strict, and the report names those left out.
         """
-        tally, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
-        return tally.report(changed)
+        counter, changed = await ingest(records, self._read_by(id_field), self._put, leave_out=leave_out)
+        return counter.report(changed)
 
     async def sync(
         self, records: Records, *, id_field: str | None = None, leave_out: bool = False, force: bool = False
@@ -225,11 +225,11 @@ class Collection:
         """
         before = await self._committer.index.ids()
         put = partial(self._put, force=force)
-        tally, changed = await ingest(records, self._read_by(id_field), put, leave_out=leave_out)
-        gone = before - tally.ids.keys()
-        if gone and tally.unnamed:
-            return tally.report(changed, notes=[f"{len(gone):,} documents that may be gone were kept: {UNNAMED}"])
-        return tally.report(changed, await self.delete(gone))
+        counter, changed = await ingest(records, self._read_by(id_field), put, leave_out=leave_out)
+        gone = before - counter.ids.keys()
+        if gone and counter.unnamed:
+            return counter.report(changed, notes=[f"{len(gone):,} documents that may be gone were kept: {UNNAMED}"])
+        return counter.report(changed, await self.delete(gone))
 
     async def update(self, identity: str, fields: Mapping[str, Any]) -> bool:
         """Change some fields of one document; return whether that changed anything.
@@ -244,7 +244,7 @@ class Collection:
         return sum([await self._write(wanted[i : i + MAX_BATCH]) for i in range(0, len(wanted), MAX_BATCH)])
 
     async def search(
-        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
+        self, ask: SearchRequest, node: str = "", totals: Sequence[FacetCounter] = ()
     ) -> tuple[list[ScoredDocument], bool]:
         """Return the top k, sorted or best first, ties by id; and whether every document was scored.
 
@@ -257,13 +257,13 @@ class Collection:
         return self._hits(found.hits, ask), index.exact
 
     async def search_explained(
-        self, ask: SearchAsk, node: str = "", totals: Sequence[Tally] = ()
+        self, ask: SearchRequest, node: str = "", totals: Sequence[FacetCounter] = ()
     ) -> tuple[list[ScoredDocument], CollectionExplained]:
         """Search, and return an explanation in place of the flag."""
-        index, tally, info = self._committer.index, Examined(), self.info()
-        found = await index.find(replace(self._query(ask, node), tally=tally))
+        index, examined, info = self._committer.index, Examined(), self.info()
+        found = await index.find(replace(self._query(ask, node), examined=examined))
         add_up(totals, found.facets)
-        how = CollectionExplained(self.name, info.documents, tally.scored, index.exact, info.epoch)
+        how = CollectionExplained(self.name, info.documents, examined.scored, index.exact, info.epoch)
         return self._hits(found.hits, ask), how
 
     async def kinds(self, fields: Sequence[str]) -> dict[str, set[FieldKind]]:
@@ -273,19 +273,19 @@ class Collection:
     def _read_by(self, id_field: str | None) -> Reading:
         return self.reading if id_field is None else msgspec.structs.replace(self.reading, id=id_field)
 
-    def _query(self, ask: SearchAsk, node: str = "") -> Query:
+    def _query(self, ask: SearchRequest, node: str = "") -> Query:
         return read_ask(ask, self.embedder, node, self.name, self.alpha)
 
-    def _hits(self, found: list[Scored], ask: SearchAsk) -> list[ScoredDocument]:
+    def _hits(self, found: list[Scored], ask: SearchRequest) -> list[ScoredDocument]:
         return [
             with_fingerprints(hit(self.name, one), one.document, one.vector, self._keys, ask.dedup) for one in found
         ]
 
-    def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
+    def statistics(self, ask: StatisticsRequest) -> StatisticsChunk:
         """Return the next chunk of changes in the term statistics since the request's epoch."""
         return msgspec.structs.replace(self._statistics.delta(ask), analyzer=ANALYZER, embedder=self.embedder.name)
 
-    async def summary(self, ask: StatisticsAsk) -> StatisticsChunk:
+    async def summary(self, ask: StatisticsRequest) -> StatisticsChunk:
         """Do the same as `statistics`, with the vectors' centroids in the last chunk."""
         centroids = await self._centroids.current(self.count) if self.count else NO_CENTROIDS
         chunk = self.statistics(ask)

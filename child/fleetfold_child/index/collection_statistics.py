@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages.statistics_messages import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages.statistics_messages import StatisticsChunk, StatisticsRequest
 from fleetfold_shared.text.term_statistics import MAX_CHUNK_BYTES, pack_terms
 
 __all__ = ["Difference", "Statistics"]
@@ -72,7 +72,7 @@ class Statistics:
                 self._dfs[number] += change
                 self._epochs[number] = self.epoch
 
-    def delta(self, ask: StatisticsAsk, *, max_bytes: int = MAX_CHUNK_BYTES) -> StatisticsChunk:
+    def delta(self, ask: StatisticsRequest, *, max_bytes: int = MAX_CHUNK_BYTES) -> StatisticsChunk:
         """Return the changes since `ask.since`, from term number `ask.offset` on: at most `max_bytes` of terms,
         uncompressed.
         """

@@ -1,7 +1,7 @@
 """Doc values: one field of all documents of a segment, as a dictionary of distinct values and a code for each document.
 
 Tests, counts and sort orders examine each distinct value once, and the documents by NumPy. Their results equal those of
-`filters`, `Tally` and `sorted_stably` on single documents.
+`filters`, `FacetCounter` and `sorted_stably` on single documents.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.filters import reader
 from fleetfold_shared.messages.search import FieldKind
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 from fleetfold_shared.query.field_values import NOTHING, NUMBER, kind_name, kind_of, plain
 from fleetfold_shared.query.predicates import MISSING
 
@@ -73,14 +73,14 @@ class Column:
             codes.append(code)
         return cls(np.array(codes, dtype=np.int32), entries, code_of)
 
-    def count(self, rows: NDArray[np.int64], tally: Tally) -> None:
-        """Add the values of the documents `rows` (m,) to `tally`."""
+    def count(self, rows: NDArray[np.int64], counter: FacetCounter) -> None:
+        """Add the values of the documents `rows` (m,) to `counter`."""
         entries = np.bincount(self.codes[rows], minlength=len(self.entries))
         members = self.members
         counts = np.bincount(members.key_of, weights=entries[members.entry_of], minlength=len(members.keys))
         for code in np.flatnonzero(counts).tolist():
-            tally.add(members.keys[code][1], int(counts[code]))
-        tally.add_missing(int(entries[self._without_members].sum()))
+            counter.add(members.keys[code][1], int(counts[code]))
+        counter.add_missing(int(entries[self._without_members].sum()))
 
     def ranks(self, rows: NDArray[np.int64], *, descending: bool) -> NDArray[np.int64]:
         """Return the rank (m,) of each of the documents `rows` (m,) in the order of `sorted_stably`; equal values have
@@ -169,7 +169,7 @@ class Columns:
         column = self._found(field)
         if column is None:
             with self._building:
-                column = self._found(field) or self._kept(field, Column.build(self._documents, field))
+                column = self._found(field) or self._remember(field, Column.build(self._documents, field))
         return column
 
     def _found(self, field: str) -> Column | None:
@@ -179,7 +179,7 @@ class Columns:
                 self._made[field] = column
             return column
 
-    def _kept(self, field: str, column: Column) -> Column:
+    def _remember(self, field: str, column: Column) -> Column:
         with self._changing:
             self._made[field] = column
             if len(self._made) > MAX_COLUMNS:

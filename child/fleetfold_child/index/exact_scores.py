@@ -54,9 +54,9 @@ def best(found: list[Scored], query: Query) -> list[Scored]:
     """Return the top k of the documents that match and are behind `after`: by the query's sort, then best first, ties
     by id.
     """
-    kept = [one for one in behind(found, query) if matches(one, query)]
-    kept.sort(key=lambda one: (-one.score, one.document.id))
-    return (in_order(kept, query.sort) if query.sort else kept)[: query.k]
+    matching = [one for one in behind(found, query) if matches(one, query)]
+    matching.sort(key=lambda one: (-one.score, one.document.id))
+    return (in_order(matching, query.sort) if query.sort else matching)[: query.k]
 
 
 def matches(one: Scored, query: Query) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetfold_child.index.bitmaps import mask
+from fleetfold_child.index.bitmaps import bitmap
 from fleetfold_child.index.interfaces import Query
 from fleetfold_child.index.segment import Segment
 
@@ -37,12 +37,12 @@ def coarse_scores(segments: Sequence[Segment], query: Query) -> Scores:
     Wrong by less than `ERROR`, or 0 for documents below the threshold or, in a plain top-k search, certainly outside of
     the top k. Raises `TimeoutError` after the query's time.
     """
-    kept = np.concatenate([_kept(segment, query) for segment in segments])
+    passing = np.concatenate([_passing(segment, query) for segment in segments])
     total = np.concatenate([_lexical(segment, query) for segment in segments])
-    total *= kept
+    total *= passing
     if query.vector is None:
         return total
-    places = _candidates(segments, total, kept, query)
+    places = _candidates(segments, total, passing, query)
     if len(places) * _GATHER <= len(total):
         near = np.zeros_like(total)
         near[places] = total[places] + _dense_at(segments, places, query)
@@ -50,7 +50,7 @@ def coarse_scores(segments: Sequence[Segment], query: Query) -> Scores:
     for segment, start in zip(segments, _starts(segments), strict=False):
         query.check_time()
         total[start : start + len(segment)] += segment.dense(query)
-    total *= kept
+    total *= passing
     return total
 
 
@@ -73,9 +73,9 @@ def _starts(segments: Sequence[Segment]) -> Places:
     return np.cumsum([0, *map(len, segments)])
 
 
-def _kept(segment: Segment, query: Query) -> NDArray[np.bool_]:
+def _passing(segment: Segment, query: Query) -> NDArray[np.bool_]:
     query.check_time()
-    return segment.alive if query.filter is None else segment.alive & mask(segment.columns, query.filter)
+    return segment.alive if query.filter is None else segment.alive & bitmap(segment.columns, query.filter)
 
 
 def _lexical(segment: Segment, query: Query) -> Scores:
@@ -88,13 +88,13 @@ def _dense_at(segments: Sequence[Segment], places: Places, query: Query) -> Scor
     return np.concatenate(parts) if parts else np.zeros(0, dtype=np.float32)
 
 
-def _candidates(segments: Sequence[Segment], lexical: Scores, kept: NDArray[np.bool_], query: Query) -> Places:
+def _candidates(segments: Sequence[Segment], lexical: Scores, passing: NDArray[np.bool_], query: Query) -> Places:
     """Return the places whose cosine can matter."""
     if query.vector is None or not 0.0 <= query.alpha <= 1.0:
-        return np.flatnonzero(kept)
+        return np.flatnonzero(passing)
     floor = max(floor_of(query), _kth_at_least(segments, lexical, query))
     most = (1.0 - query.alpha) * float(np.linalg.norm(query.vector)) * (1.0 + _LENGTH_ERROR)
-    return np.flatnonzero(kept & (lexical >= floor - most - 2 * ERROR))
+    return np.flatnonzero(passing & (lexical >= floor - most - 2 * ERROR))
 
 
 def _kth_at_least(segments: Sequence[Segment], lexical: Scores, query: Query) -> float:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.filters import reader
 from fleetfold_shared.messages.criteria import Sort
-from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import ScoredDocument, SearchRequest
 from fleetfold_shared.query.field_values import plain
 from fleetfold_shared.query.sorting import SCORE
 from fleetfold_shared.text.analysis import ANALYZER, query_terms
@@ -31,7 +31,7 @@ __all__ = ["by_terms_alone", "candidates", "interleaved", "own_ask"]
 _WANTED_OF = 3  # candidates that are asked for are so many times as many as are wanted
 
 
-async def own_ask(ask: SearchAsk, collections: Sequence[Collection]) -> SearchAsk:
+async def own_ask(ask: SearchRequest, collections: Sequence[Collection]) -> SearchRequest:
     """Convert the request to this node's analyzer and embedder: its `query` is analysed, embedded and weighted here.
 
     With the same analyzer, the fleet's term weights are used. Candidates are the most relevant documents, whatever the
@@ -46,7 +46,7 @@ async def own_ask(ask: SearchAsk, collections: Sequence[Collection]) -> SearchAs
     return replace(own, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor)
 
 
-def by_terms_alone(own: SearchAsk) -> SearchAsk:
+def by_terms_alone(own: SearchRequest) -> SearchRequest:
     """Return the request by terms alone, which finds half of the candidates: both embedders agree on these."""
     return replace(own, vector=None, alpha=1.0, same_alpha=True, explain=False)
 
@@ -58,7 +58,7 @@ def interleaved(first: Sequence[ScoredDocument], second: Sequence[ScoredDocument
     return list(found.values())
 
 
-def candidates(hits: Sequence[ScoredDocument], ask: SearchAsk) -> list[ScoredDocument]:
+def candidates(hits: Sequence[ScoredDocument], ask: SearchRequest) -> list[ScoredDocument]:
     """Return the hits with their sort values and whole texts, which are re-scored; when they are too long, the last
     ones are left out.
     """

@@ -6,14 +6,14 @@ import asyncio
 import time
 from collections.abc import Mapping
 
-from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import ScoredDocument, SearchRequest
 from fleetfold_shared.text.hit_enrichment import enriched
 
 __all__ = ["enriched", "enriched_in_time"]
 
 
 async def enriched_in_time(
-    hits: list[ScoredDocument], ask: SearchAsk, left_s: float, alphas: Mapping[str, float] | None = None
+    hits: list[ScoredDocument], ask: SearchRequest, left_s: float, alphas: Mapping[str, float] | None = None
 ) -> list[ScoredDocument]:
     """Enrich the hits if that takes at most half of `left_s`; otherwise return them unchanged.
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from fleetfold_child.connectors.documents import Document
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
 from fleetfold_shared.messages.search import FieldKind, Term
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 
 __all__ = ["After", "Entry", "Examined", "Found", "Index", "Query", "Scored"]
 
@@ -51,10 +51,10 @@ class After:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Query:
-    """A weighted query, as in `SearchAsk`. `filter`, `facets` and `sort` are checked; `vector` (dimensions) is `None`
-    when the query has none.
+    """A weighted query, as in `SearchRequest`. `filter`, `facets` and `sort` are checked; `vector` (dimensions) is
+    `None` when the query has none.
 
-    `tally` counts scored documents, if given. Work not done at `until`, by `time.perf_counter`, is abandoned.
+    `examined` counts scored documents, if given. Work not done at `until`, by `time.perf_counter`, is abandoned.
     """
 
     terms: Sequence[Term]
@@ -65,7 +65,7 @@ class Query:
     k: int
     threshold: float | None = None
     filter: Filter | None = None
-    tally: Examined | None = None
+    examined: Examined | None = None
     after: After | None = None
     facets: Sequence[str] = ()
     sort: Sequence[Sort] = ()
@@ -92,10 +92,10 @@ class Scored:
 
 
 class Found(NamedTuple):
-    """Result of a query: its hits, and a tally for each facet."""
+    """Result of a query: its hits, and a counter for each facet."""
 
     hits: list[Scored]
-    facets: list[Tally]
+    facets: list[FacetCounter]
 
 
 class Index(Protocol):

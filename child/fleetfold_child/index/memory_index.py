@@ -17,7 +17,7 @@ from fleetfold_child.index.interfaces import Entry, Found, Query, Scored
 from fleetfold_child.index.segment import Segment
 from fleetfold_child.index.sorting import leaders, sorted_by
 from fleetfold_shared.messages.search import FieldKind
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 
 __all__ = ["MemoryIndex"]
 
@@ -98,24 +98,26 @@ def _compacted(segments: Sequence[Segment]) -> list[Segment]:
 
 
 def _found(segments: tuple[Segment, ...], query: Query) -> Found:
-    if query.tally is not None:
-        query.tally.scored = sum(int(segment.alive.sum()) for segment in segments)
-    tallies = [Tally() for _ in query.facets]
+    if query.examined is not None:
+        query.examined.scored = sum(int(segment.alive.sum()) for segment in segments)
+    counters = [FacetCounter() for _ in query.facets]
     if not segments:
-        return Found([], tallies)
+        return Found([], counters)
     total = coarse_scores(segments, query)
     matching = _matching(segments, total, query) if query.facets or query.sort else None
     if matching is not None:
-        _count(segments, matching, query, tallies)
+        _count(segments, matching, query, counters)
     chosen = leaders(segments, matching, total, query) if matching is not None and query.sort else _top(total, query)
-    return Found(best(_scored_at(segments, chosen, query), query), tallies)
+    return Found(best(_scored_at(segments, chosen, query), query), counters)
 
 
-def _count(segments: Sequence[Segment], places: NDArray[np.int64], query: Query, tallies: Sequence[Tally]) -> None:
+def _count(
+    segments: Sequence[Segment], places: NDArray[np.int64], query: Query, counters: Sequence[FacetCounter]
+) -> None:
     for segment, _, rows in parts_of(segments, places):
-        for field, tally in zip(query.facets, tallies, strict=True):
+        for field, counter in zip(query.facets, counters, strict=True):
             query.check_time()
-            segment.columns[field].count(rows, tally)
+            segment.columns[field].count(rows, counter)
 
 
 def _scored_at(segments: Sequence[Segment], places: NDArray[np.int64], query: Query) -> list[Scored]:

@@ -160,14 +160,14 @@ class Segment:
         """Return term numbers in the common vocabulary `numbers`, rows counted among live documents from `first_row`,
         and tfs (each of the live postings' length).
         """
-        kept = self.alive[self.rows]
-        own = np.repeat(np.arange(len(self.vocabulary)), np.diff(self.offsets))[kept]
+        alive = self.alive[self.rows]
+        own = np.repeat(np.arange(len(self.vocabulary)), np.diff(self.offsets))[alive]
         used = np.bincount(own, minlength=len(self.vocabulary)).tolist()
         common = np.array(
             [numbers[term] if uses else -1 for term, uses in zip(self.vocabulary, used, strict=True)], dtype=np.int32
         )
         new_rows = (np.cumsum(self.alive) - 1 + first_row).astype(np.int32)
-        return common[own], new_rows[self.rows[kept]], self.tfs[kept]
+        return common[own], new_rows[self.rows[alive]], self.tfs[alive]
 
 
 def _offsets(terms: NDArray[np.integer], count: int) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ import time
 
 from fleetfold_child.index.interfaces import After, Query, Scored
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.search import Parts, Place, ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import Parts, Place, ScoredDocument, SearchRequest
 from fleetfold_shared.query.facets import check_facets
 from fleetfold_shared.query.filters import check_filter
 from fleetfold_shared.query.sorting import check_sort
@@ -20,7 +20,7 @@ MAX_K = 1000
 
 
 def read_ask(
-    ask: SearchAsk, embedder: Embedder, node: str = "", collection: str = "", alpha: float | None = None
+    ask: SearchRequest, embedder: Embedder, node: str = "", collection: str = "", alpha: float | None = None
 ) -> Query:
     """Return the query of a request for one collection that declares this `alpha`, or none.
 

@@ -15,8 +15,8 @@ from fleetfold_child.index.shard_request import MAX_K
 from fleetfold_shared.concurrency import gather_until
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.messages.explanation import CollectionExplained
-from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchAsk
-from fleetfold_shared.query.facets import Tally, fitting_counts
+from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchRequest
+from fleetfold_shared.query.facets import FacetCounter, fitting_counts
 from fleetfold_shared.query.field_notes import fields_asked
 from fleetfold_shared.query.sorting import sorted_stably
 from fleetfold_shared.truncation import MAX_HIT_BYTES, cut_to_fit, first_that_fit
@@ -30,7 +30,7 @@ REPLY_SHARE, REPLY_MOST_S = 0.1, 0.05
 
 
 async def search_collections(
-    collections: Mapping[str, Collection], ask: SearchAsk, node: str = "", failing: Mapping[str, str] = NONE_FAILING
+    collections: Mapping[str, Collection], ask: SearchRequest, node: str = "", failing: Mapping[str, str] = NONE_FAILING
 ) -> SearchAnswer:
     """Search the named collections, or all if none is named, and return the top k.
 
@@ -45,7 +45,7 @@ async def search_collections(
     if not asked:
         return _none_asked(broken)
     how: list[CollectionExplained] = []
-    totals = [Tally() for _ in ask.facets]
+    totals = [FacetCounter() for _ in ask.facets]
     try:
         own = ask if ask.query is None else await own_ask(ask, asked)
         hits, exact, left_out = await _search(asked, own, node, how, totals)
@@ -81,7 +81,11 @@ def _none_asked(broken: Mapping[str, str]) -> SearchAnswer:
 
 
 async def _search(
-    asked: Sequence[Collection], ask: SearchAsk, node: str, how: list[CollectionExplained], totals: Sequence[Tally]
+    asked: Sequence[Collection],
+    ask: SearchRequest,
+    node: str,
+    how: list[CollectionExplained],
+    totals: Sequence[FacetCounter],
 ) -> tuple[list[ScoredDocument], bool, list[str]]:
     """Return all hits of all collections (k + 1 of each, which shows whether there is a further page), whether every
     document was scored, and the collections not searched in time.
@@ -104,7 +108,7 @@ async def _search(
     return hits, all(exact for _, exact in found.values()), left_out
 
 
-async def _kinds(searched: Sequence[Collection], ask: SearchAsk) -> dict[str, list[FieldKind]]:
+async def _kinds(searched: Sequence[Collection], ask: SearchRequest) -> dict[str, list[FieldKind]]:
     """Return the kinds of value in these collections for each field in the request."""
     if not (fields := fields_asked(ask.filter, ask.sort, ask.facets)):
         return {}
@@ -116,13 +120,17 @@ async def _kinds(searched: Sequence[Collection], ask: SearchAsk) -> dict[str, li
 
 
 async def _plain(
-    collection: Collection, ask: SearchAsk, node: str, totals: Sequence[Tally]
+    collection: Collection, ask: SearchRequest, node: str, totals: Sequence[FacetCounter]
 ) -> tuple[list[ScoredDocument], bool]:
     return await collection.search(ask, node, totals)
 
 
 async def _explained(
-    how: list[CollectionExplained], collection: Collection, ask: SearchAsk, node: str, totals: Sequence[Tally]
+    how: list[CollectionExplained],
+    collection: Collection,
+    ask: SearchRequest,
+    node: str,
+    totals: Sequence[FacetCounter],
 ) -> tuple[list[ScoredDocument], bool]:
     hits, explained = await collection.search_explained(ask, node, totals)
     how.append(explained)

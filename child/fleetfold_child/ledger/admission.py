@@ -4,8 +4,8 @@ A plain command, by what the ledger knows of its id:
 
     nothing                            run it; or, if it may not be started, settle it: rejected, timed_out
     its result                         replay it, whatever the epoch: a fact is a fact
-    its result, and it was undone      rejected, `undone`: only a master with an old database asks again, and it would
-                                       take an effect for there that is gone
+    its result, and it was compensated rejected, `compensated`: only a master with an old database asks again, and
+                                       it would take an effect for there that is gone
     its tombstone                      tombstoned: it was compensated first, and never runs
     a higher epoch                     fenced: its master has lost the transaction
     running in this process            duplicate
@@ -54,7 +54,7 @@ class Plan:
     `rejected` and `expired` are reasons not to start the command, `over` a reason not to start it again. `checked`: its
     action has a check. `clean`: a try of it has failed here without an effect. `cancelled_by`: the identity that
     cancelled it before the process ended. `asks_application`: there are databases of the application's, not asked yet.
-    `undone`: a compensation of it has succeeded.
+    `compensated`: a compensation of it has succeeded.
     """
 
     kind: ActionKind = "idempotent"
@@ -67,7 +67,7 @@ class Plan:
     cancelled_by: str | None = None
     asks_application: bool = False
     kind_known: bool = True
-    undone: bool = False
+    compensated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Admission:
 
     `starts` and `params` (placeholders filled) for `RUN`; `result` where one is to be published; `awaited` is the id
     for `WAIT`; `forward` the command to run first; `seal` the forward command's result, stored in the same commit;
-    `undoes` the forward command's data for a compensation that is run.
+    `compensates` the forward command's data for a compensation that is run.
     """
 
     decision: Decision
@@ -86,15 +86,15 @@ class Admission:
     awaited: str | None = None
     forward: Command | None = None
     seal: CommandResult | None = None
-    undoes: Forward | None = None
+    compensates: Forward | None = None
 
 
 def admit(command: Command, row: LedgerRow | None, plan: Plan) -> Admission:
     """Decide on a command that is no compensation; `row` is its own. A row with an `incarnation` is running in this
     process.
     """
-    if plan.undone:
-        return Admission(Decision.REPLAY, result=_undone(command, row))
+    if plan.compensated:
+        return Admission(Decision.REPLAY, result=_compensated(command, row))
     return known(command, row) or start(command, row, plan, command.params)
 
 
@@ -113,10 +113,10 @@ def known(command: Command, row: LedgerRow | None) -> Admission | None:
     return Admission(Decision.DUPLICATE_RUNNING) if row.incarnation else None
 
 
-def _undone(command: Command, row: LedgerRow | None) -> CommandResult:
+def _compensated(command: Command, row: LedgerRow | None) -> CommandResult:
     return CommandResult(
-        id=command.id, attempt=command.attempt, epoch=command.epoch, outcome="rejected", code="undone",
-        error="it was undone since, and is not run again", starts=row.starts if row else 0,
+        id=command.id, attempt=command.attempt, epoch=command.epoch, outcome="rejected", code="compensated",
+        error="it was compensated since, and is not run again", starts=row.starts if row else 0,
     )  # fmt: skip
 
 

@@ -129,7 +129,7 @@ def _compensate_finished(
     command: Command, row: LedgerRow | None, forward: LedgerRow, plan: Plan, log: Mapping[str, Any]
 ) -> Admission:
     result = forward.result()
-    if result.outcome == "ok" or forward.kept is not None or _in_log(command, log):
+    if result.outcome == "ok" or forward.unsent is not None or _in_log(command, log):
         value = forward.value()
         scope = value if isinstance(value, dict) else {"result": value}
         return _filled(command, row, plan, {**scope, "log": log} if log else scope)

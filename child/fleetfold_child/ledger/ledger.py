@@ -169,14 +169,14 @@ class Ledger:
             lambda connection: {each: self._cancel(connection, each, by, each in here, external) for each in ids}
         )
 
-    async def finish(self, result: CommandResult, *, refused: bool = False, kept: Any = None) -> None:
-        """Store the result of a running command. `refused`: its handler says that it had no effect. `kept`: data for
+    async def finish(self, result: CommandResult, *, refused: bool = False, unsent: Any = None) -> None:
+        """Store the result of a running command. `refused`: its handler says that it had no effect. `unsent`: data for
         its compensation from a result that is not sent.
         """
-        await self._writer.run(self.finishing(result, refused=refused, kept=kept))
+        await self._writer.run(self.finishing(result, refused=refused, unsent=unsent))
 
     def finishing(
-        self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = (), kept: Any = None
+        self, result: CommandResult, *, refused: bool = False, notes: Sequence[str] = (), unsent: Any = None
     ) -> Callable[[sqlite3.Connection], None]:
         """Return `finish` as an operation of the caller's transaction, with the command's side-effect log."""
         self._suspects.discard(result.id)
@@ -186,8 +186,8 @@ class Ledger:
             if notes:
                 side_effect_log.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
-            if kept is not None:
-                unsent_results.store(connection, result.id, kept)
+            if unsent is not None:
+                unsent_results.store(connection, result.id, unsent)
 
         return finish
 
@@ -280,7 +280,7 @@ class Ledger:
                 log.error("ledger.lacks_an_effect", command=command.compensates, decided=admission.decision.value)
             self._seal(connection, admission)
             if admission.decision is Decision.RUN and forward is not None:
-                admission = replace(admission, undoes=compensation.forward_of(forward, notes))
+                admission = replace(admission, compensates=compensation.forward_of(forward, notes))
         self._write(connection, command, row.kind if row else plan.kind, admission)
         return admission
 
@@ -291,7 +291,7 @@ class Ledger:
         if row.answer is not None:
             took_effect = row.outcome in {"ok", "no_result"}
             other = schema.find_other_compensation(connection, row.id, row.id) if took_effect else None
-            return replace(plan, undone=other is not None and other.outcome == "ok")
+            return replace(plan, compensated=other is not None and other.outcome == "ok")
         by = cancellations.find(connection, row.id)
         return plan if by is None else replace(plan, cancelled_by=by)
 
@@ -303,8 +303,10 @@ class Ledger:
             row = row._replace(incarnation=self._incarnation)
         decided = cancellation.cancel(command_id, row, by, external=external)
         if decided.stored is not None and decided.result is not None:
-            told = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
-            schema.insert_done(connection, told, "idempotent", decided.result, self._clock.wall(), state=decided.stored)
+            cancelled = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
+            schema.insert_done(
+                connection, cancelled, "idempotent", decided.result, self._clock.wall(), state=decided.stored
+            )
         elif decided.verdict == "stopping":
             cancellations.note(connection, command_id, by)
         return decided
@@ -315,7 +317,7 @@ class Ledger:
     def _find_forward(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
         row = self._find(connection, command_id)
         if row is not None and row.outcome == "no_result":
-            return row._replace(kept=unsent_results.find(connection, command_id))
+            return row._replace(unsent=unsent_results.find(connection, command_id))
         return row
 
     def _as_running_here(self, row: LedgerRow | None) -> LedgerRow | None:

@@ -76,7 +76,7 @@ class LedgerRow(NamedTuple):
 
     `incarnation` is the process that runs it, empty when none does. `crashes` counts the process's crashes while it
     ran, `lone_crashes` those while it ran alone. `answer` is the encoded `CommandResult`. `refused`: the handler said
-    that it had no effect; `published`: the broker has stored the result. `kept` is the JSON of the known part of a
+    that it had no effect; `published`: the broker has stored the result. `unsent` is the JSON of the known part of a
     result that could not be sent, where it was looked up.
     """
 
@@ -99,11 +99,11 @@ class LedgerRow(NamedTuple):
     published: int = 0
     caller: str = ""
     role: str = ""
-    kept: str | None = None
+    unsent: str | None = None
 
     def value(self) -> Any:
         """Return the value of the finished command, as far as it is known."""
-        return self.result().result if self.kept is None else msgspec.json.decode(self.kept)
+        return self.result().result if self.unsent is None else msgspec.json.decode(self.unsent)
 
     def result(self) -> CommandResult:
         """Return the stored result of a finished command."""

@@ -18,11 +18,11 @@ from fleetfold_shared import __version__
 from fleetfold_shared.errors import Conflict
 from fleetfold_storage.sqlite_snapshot import SqliteSnapshot
 
-__all__ = ["KEPT_S", "forget_copies", "prepare_upgrade"]
+__all__ = ["RETENTION_S", "forget_copies", "prepare_upgrade"]
 
 log = structlog.get_logger(__name__)
 
-KEPT_S = 7 * 86_400.0
+RETENTION_S = 7 * 86_400.0
 
 
 def prepare_upgrade(path: Path) -> None:
@@ -50,7 +50,7 @@ def forget_copies(path: Path, now: float) -> None:
     """Delete the copies that were made more than a week before `now`."""
     for copy in path.parent.glob(f"{path.name}.before-*"):
         with contextlib.suppress(FileNotFoundError):
-            if now - copy.stat().st_mtime > KEPT_S:
+            if now - copy.stat().st_mtime > RETENTION_S:
                 copy.unlink()
 
 
@@ -72,4 +72,4 @@ def _copy(path: Path) -> None:
         draft.replace(copy)
     finally:
         draft.unlink(missing_ok=True)
-    log.info("ledger.copied", copy=str(copy), days=KEPT_S / 86_400)
+    log.info("ledger.copied", copy=str(copy), days=RETENTION_S / 86_400)

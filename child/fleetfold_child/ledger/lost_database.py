@@ -55,7 +55,7 @@ async def open_ledger(data: Path, *, incarnation: str, new: bool = False) -> Led
     except DamagedDatabase as error:
         if not new:
             raise LostDatabase(f"data: {error.message}; {WAY_OUT}", field="data") from None
-        log.warning("node.begins_anew", reason=error.message, kept=str(set_aside(path)))
+        log.warning("node.begins_anew", reason=error.message, moved_to=str(set_aside(path)))
         return await Ledger.open(path, incarnation=incarnation)
 
 

@@ -22,8 +22,8 @@ AskSettled = Callable[[list[str]], Awaitable[CommandsConfirmed]]
 class Forgetting:
     """Confirms and prunes the ledger, with the idempotency rows in the application's databases."""
 
-    def __init__(self, ledger: Ledger, databases: Databases | None, kept_s: float, ask: AskSettled) -> None:
-        self._ledger, self._databases, self._kept_s, self._ask = ledger, databases, kept_s, ask
+    def __init__(self, ledger: Ledger, databases: Databases | None, retention_s: float, ask: AskSettled) -> None:
+        self._ledger, self._databases, self._retention_s, self._ask = ledger, databases, retention_s, ask
         self._unknown = 0
 
     async def run_once(self) -> None:
@@ -33,9 +33,9 @@ class Forgetting:
         except FleetfoldError as error:  # no master, or one of an earlier version: another time
             log.info("ledger.not_confirmed", reason=error.message)
         if self._databases is None:
-            await self._ledger.prune(self._kept_s)
+            await self._ledger.prune(self._retention_s)
         else:
-            await self._ledger.prune(self._kept_s, self._databases.forget)
+            await self._ledger.prune(self._retention_s, self._databases.forget)
         await self._ledger.vacuum()
 
     async def _confirm(self) -> None:

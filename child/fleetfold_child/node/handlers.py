@@ -12,40 +12,40 @@ from msgspec.structs import replace
 
 from fleetfold_broker.rpc.pipeline import MESSAGE, Call, Handler
 from fleetfold_child.node.answerer import Answerer, answered
+from fleetfold_child.node.health import Health
 from fleetfold_shared.errors import InternalError, NotFound
 from fleetfold_shared.messages import (
     CAPABILITIES,
-    CancelAsk,
     Cancelled,
+    CancelRequest,
     CancelVerdict,
     Capability,
     Held,
-    HoldsAsk,
-    LedgerAsk,
+    HoldsRequest,
+    LedgerRequest,
     LedgerVerdicts,
     Message,
     NodeAnswer,
-    NodeAuditAsk,
     NodeAudited,
     NodeAuditEntry,
+    NodeAuditRequest,
     NodeDescription,
     NodeList,
-    NodePart,
     NodeQuestion,
     Pong,
     SearchAnswer,
-    SearchAsk,
-    ServiceFigures,
+    SearchRequest,
+    ServiceCounters,
     Standing,
-    StatisticsAsk,
     StatisticsChunk,
+    StatisticsRequest,
     Superseded,
 )  # fmt: skip
 from fleetfold_shared.verbs.node_requests import (
     ANSWER,
     AUDIT,
     CANCEL,
-    FIGURES,
+    COUNTERS,
     HOLDS,
     JOIN_AGAIN,
     LEDGER,
@@ -80,14 +80,15 @@ class NodeOperations(Protocol):
     @property
     def epochs(self) -> dict[str, int]: ...
     @property
-    def figures(self) -> ServiceFigures: ...
+    def counters(self) -> ServiceCounters: ...
     @property
     def failing(self) -> dict[str, str]: ...
+    @property
+    def health(self) -> Health: ...
     async def cancel(self, ids: Several[str], by: str) -> dict[str, CancelVerdict]: ...
     async def audit(self, since: float | None, limit: int) -> list[NodeAuditEntry]: ...
     async def verdicts(self, ids: Several[str]) -> LedgerVerdicts: ...
     def supersede(self, incarnation: str) -> None: ...
-    def suspect(self, part: NodePart) -> None: ...
     def apply_standing(self, standing: Standing) -> None: ...
     def join_again(self) -> None: ...
 
@@ -113,7 +114,7 @@ class Handlers:
             _row(STATISTICS, self._statistics),
             _row(ANSWER, self._answer),
             _row(CANCEL, self._cancel),
-            _row(FIGURES, self._figures),
+            _row(COUNTERS, self._counters),
             _row(AUDIT, self._audit),
             _row(HOLDS, self._holds),
             _row(LEDGER, self._ledger),
@@ -126,7 +127,7 @@ class Handlers:
     async def _ping(self, _ask: NodeList, _call: Call) -> Pong:
         return Pong(incarnation=self._incarnation, in_flight=self._daemon.in_flight, epochs=self._daemon.epochs)
 
-    async def _search(self, ask: SearchAsk, call: Call) -> SearchAnswer:
+    async def _search(self, ask: SearchRequest, call: Call) -> SearchAnswer:
         failing = self._daemon.failing
         if not self._collections and not failing:
             return SearchAnswer(status="no_collection")
@@ -138,7 +139,7 @@ class Handlers:
         with self._reading():
             return await search_collections(self._collections, ask, self._daemon.name, failing)
 
-    async def _statistics(self, ask: StatisticsAsk, _call: Call) -> StatisticsChunk:
+    async def _statistics(self, ask: StatisticsRequest, _call: Call) -> StatisticsChunk:
         if ask.collection not in self._collections and ask.collection in self._daemon.failing:
             from fleetfold_child.index.collection_statistics import Statistics
 
@@ -151,20 +152,20 @@ class Handlers:
     async def _answer(self, ask: NodeQuestion, call: Call) -> NodeAnswer:
         return await answered(self._answerer, ask, call.remaining_s())
 
-    async def _cancel(self, ask: CancelAsk, _call: Call) -> Cancelled:
+    async def _cancel(self, ask: CancelRequest, _call: Call) -> Cancelled:
         return Cancelled(verdicts=await self._daemon.cancel(ask.ids, ask.by))
 
-    async def _figures(self, _ask: NodeList, _call: Call) -> ServiceFigures:
-        return self._daemon.figures
+    async def _counters(self, _ask: NodeList, _call: Call) -> ServiceCounters:
+        return self._daemon.counters
 
-    async def _audit(self, ask: NodeAuditAsk, _call: Call) -> NodeAudited:
+    async def _audit(self, ask: NodeAuditRequest, _call: Call) -> NodeAudited:
         return NodeAudited(node=self._daemon.name, entries=await self._daemon.audit(ask.since, ask.limit))
 
-    async def _holds(self, ask: HoldsAsk, _call: Call) -> Held:
+    async def _holds(self, ask: HoldsRequest, _call: Call) -> Held:
         collection = self._collections.get(ask.collection)
         return Held(ids=[] if collection is None else sorted(await collection.existing(ask.ids)))
 
-    async def _ledger(self, ask: LedgerAsk, _call: Call) -> LedgerVerdicts:
+    async def _ledger(self, ask: LedgerRequest, _call: Call) -> LedgerVerdicts:
         return await self._daemon.verdicts(ask.ids)
 
     async def _superseded(self, news: Superseded, _call: Call) -> None:
@@ -184,7 +185,7 @@ class Handlers:
         except TimeoutError:
             raise
         except (RuntimeError, OSError) as error:
-            self._daemon.suspect("index")
+            self._daemon.health.suspect("index")
             log.exception("index.unreadable")
             raise InternalError(f"{self._daemon.name}: its index cannot be read; see the node's log") from error
 

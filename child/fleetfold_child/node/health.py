@@ -15,7 +15,7 @@ __all__ = ["Check", "Health"]
 
 log = structlog.get_logger(__name__)
 
-EVERY_BEATS = 3
+EVERY_HEARTBEATS = 3
 """Heartbeats between two checks of a working part; a failed one is checked at each."""
 CHECK_S = 10.0
 """Seconds after which a check counts as failed, such as one of a disk that hangs."""
@@ -57,8 +57,8 @@ class Health:
     async def watch(self, heartbeat_s: Callable[[], float]) -> None:
         """Check for ever, at intervals that depend on the heartbeat's."""
         while True:
-            beats = 1 if self._problems else EVERY_BEATS
-            await ends_within(beats * heartbeat_s(), self._wake.wait())
+            heartbeats = 1 if self._problems else EVERY_HEARTBEATS
+            await ends_within(heartbeats * heartbeat_s(), self._wake.wait())
             await self.look()
             await asyncio.sleep(APART_S)
 

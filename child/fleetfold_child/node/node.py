@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection as Several
-from collections.abc import Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 import msgspec
 import structlog
@@ -20,8 +20,6 @@ from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
-from fleetfold_child.app_database.databases import Databases
-from fleetfold_child.commands.actions import Actions
 from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.commands.name_confirmation import NameConfirmation
 from fleetfold_child.commands.progress_reports import ProgressPublisher
@@ -32,7 +30,7 @@ from fleetfold_child.interceptors import RequireLedger, command_pipeline, reques
 from fleetfold_child.ledger.acceptance import LedgerAcceptance
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import read_node_audit
-from fleetfold_child.node.answerer import Answerer
+from fleetfold_child.node.application import Application, NodeOptions
 from fleetfold_child.node.collection_health import CollectionHealth, LostCollection
 from fleetfold_child.node.forgetting import Forgetting
 from fleetfold_child.node.handlers import Handlers
@@ -41,13 +39,11 @@ from fleetfold_child.node.heartbeats import HeartbeatContents, Heartbeats
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unavailable
 from fleetfold_shared.messages import (
-    CAPABILITIES,
     CancelVerdict,
     Capability,
-    CollectionInfo,
     CommandsConfirm,
     CommandsConfirmed,
-    EndpointFigures,
+    EndpointCounters,
     Join,
     Joined,
     LedgerMark,
@@ -58,13 +54,9 @@ from fleetfold_shared.messages import (
     NodePart,
     NodeRecord,
     ProgressReport,
-    ServiceFigures,
+    ServiceCounters,
     Standing,
 )  # fmt: skip
-from fleetfold_shared.redaction import Redactor
-
-if TYPE_CHECKING:  # NumPy is behind it
-    from fleetfold_child.index import Collection
 
 __all__ = ["Node"]
 
@@ -74,10 +66,7 @@ JOIN_S = 3.0
 NOTED_EVERY_S = 0.5
 CONFIRM_S = 10.0
 PRUNE_EVERY_S = 900.0
-CHECK_EVERY_S = 86_400.0
 IDLE_LOOK_S = 1.0
-KEPT_S = 30 * 86_400.0
-"""Seconds for which the ledger keeps ended commands that the masters have confirmed."""
 LAST_ERROR = 200
 """Most characters of an endpoint's last error in service discovery."""
 
@@ -89,15 +78,12 @@ class Node:
     """
 
     def __init__(
-        self, bus: Bus, description: NodeDescription, actions: Actions, ledger: Ledger,
-        collections: Mapping[str, Collection], granted: Several[Capability] = CAPABILITIES,
-        answerer: Answerer | None = None, databases: Databases | None = None, kept_s: float = KEPT_S,
-        redact: Redactor | None = None, lost: Mapping[str, CollectionInfo] | None = None,
-        check_every_s: float = CHECK_EVERY_S,
+        self, bus: Bus, description: NodeDescription, application: Application, ledger: Ledger, options: NodeOptions
     ) -> None:  # fmt: skip
         self._bus, self._name = bus, bus.caller
         self._described = description
-        self._actions, self._ledger, self._collections = actions, ledger, collections
+        self._application, self._ledger, self._options = application, ledger, options
+        actions, collections, lost = application.actions, application.collections, application.lost
         self._seals = SealCheck(bus.subjects, self._ask_for_keys)
         self._service = RequestServer(
             bus, f"fleetfold-node-{self._name}", version=description.version,
@@ -107,32 +93,31 @@ class Node:
         self._named = NameConfirmation(self._ask_who_has_the_name)
         self._executor = Executor(
             actions, ledger, node=self._name,
-            collections={**collections, **{name: LostCollection(info) for name, info in (lost or {}).items()}},
-            limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=databases,
+            collections={**collections, **{name: LostCollection(info) for name, info in lost.items()}},
+            limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=application.databases,
             confirm_name=self._named.need,
         )  # fmt: skip
-        self._granted, self._answerer = granted, answerer
-        self._kept_s = kept_s
-        self._forgetting = Forgetting(ledger, databases, kept_s, self._ask_settled)
+        self._granted = options.granted
+        self._forgetting = Forgetting(ledger, application.databases, options.retention_s, self._ask_settled)
         self._confirmed = ConfirmedPublisher(bus)
         self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
         self._results = ResultPublisher(
-            self._batches, ledger, description.incarnation, lambda: self.epochs, redact or Redactor()
+            self._batches, ledger, description.incarnation, lambda: self.epochs, options.redact
         )
         self._tasks = BackgroundTasks()
         self._joining: asyncio.Task[None] | None = None
         self._acceptance = LedgerAcceptance()
         self._mark: LedgerMark | None = None
         self._heartbeats = Heartbeats(bus, self._heartbeat_contents)
-        self._searchable = CollectionHealth(collections, lost or {}, self.changed)
+        self._searchable = CollectionHealth(collections, lost, self.changed)
         checks: dict[NodePart, Sequence[Check]] = {
             "index": [self._searchable.check],
             "ledger": [self._look_at_disk, ledger.check],
         }
         self._disk = DiskWatch("node", lambda: DiskSpace.of(ledger.path.parent), "no command can be stored")
-        self._health, self._check_every_s = Health(checks, self._health_changed), check_every_s
+        self.health = Health(checks, self._health_changed)
         acks = DeliveryAcks(bus, self._name)
-        required = RequireLedger(self._health, self._acceptance)
+        required = RequireLedger(self.health, self._acceptance)
         commands = command_pipeline(self._seals, acks, self._results, required, self._executor)
         self._deliveries = PushConsumer(bus, self._name, commands, acks)
         self.stopped = asyncio.Event()
@@ -141,7 +126,9 @@ class Node:
     async def start(self) -> None:
         """Register, then serve. Waits for a master without a limit. Raises `Conflict` when the name is taken."""
         await self._join()
-        handlers = Handlers(self._described.incarnation, self._collections, self, self._answerer)
+        handlers = Handlers(
+            self._described.incarnation, self._application.collections, self, self._application.answerer
+        )
         await serve_node(
             self._service, self._bus, self._name, handlers.by_verb(self._granted), self._described.incarnation
         )
@@ -151,7 +138,7 @@ class Node:
         await self._heartbeats.say()
         await self._bus.connection.barrier()
         self._bus.connection.on_up(self._reconnected)
-        watching = self._health.watch(lambda: self._heartbeats.heartbeat_s)
+        watching = self.health.watch(lambda: self._heartbeats.heartbeat_s)
         self._tasks.spawn(self._heartbeats.run())
         for work in (
             watching, self._publish_pending(), self._mark_published(), self._watch_mark(), self._prune(),
@@ -178,10 +165,6 @@ class Node:
     def changed(self, *_: object) -> None:
         """Send the changed description soon."""
         self._heartbeats.changed()
-
-    def suspect(self, part: NodePart) -> None:
-        """Have this part checked: an operation on it has failed."""
-        self._health.suspect(part)
 
     def apply_standing(self, standing: Standing) -> None:
         """Take the state, the heartbeat interval and the verdict on the ledger that a master has sent."""
@@ -211,7 +194,7 @@ class Node:
     async def verdicts(self, ids: Several[str]) -> LedgerVerdicts:
         """Return what the ledger has of these commands."""
         outcomes = await self._ledger.outcomes(ids)
-        return LedgerVerdicts(mark=await self._ledger.mark(), kept_s=self._kept_s, outcomes=outcomes)
+        return LedgerVerdicts(mark=await self._ledger.mark(), retention_s=self._options.retention_s, outcomes=outcomes)
 
     def join_again(self) -> None:
         """Register again, because the master has lost its store."""
@@ -235,20 +218,20 @@ class Node:
         return msgspec.structs.replace(
             self._described,
             collections=self._searchable.infos() if searched else [],
-            actions=self._actions.infos() if acting else [],
-            answers=searched and self._answerer is not None,
+            actions=self._application.actions.infos() if acting else [],
+            answers=searched and self._application.answerer is not None,
             withheld=self._withheld(),
             disk=self._disk.said,
         )
 
     @property
-    def figures(self) -> ServiceFigures:
+    def counters(self) -> ServiceCounters:
         """Counters of its endpoints since the start."""
         service = self._service.introspection
-        return ServiceFigures(
+        return ServiceCounters(
             incarnation=self._described.incarnation, version=service.version, started=service.started,
             endpoints=[
-                EndpointFigures(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
+                EndpointCounters(each.name, each.requests, each.errors, each.nanoseconds, each.last_error[:LAST_ERROR])
                 for each in service.endpoints
             ],
         )  # fmt: skip
@@ -263,27 +246,30 @@ class Node:
         """Number of changes of each collection since the start, limited to what it was granted."""
         if "search" not in self._granted:
             return {}
-        return {name: collection.epoch for name, collection in self._collections.items()}
+        return {name: collection.epoch for name, collection in self._application.collections.items()}
 
     def _heartbeat_contents(self) -> HeartbeatContents:
         return HeartbeatContents(
-            self.description, self.in_flight, self._health.problems, self._mark, self._acceptance.accepted
+            self.description, self.in_flight, self.health.problems, self._mark, self._acceptance.accepted
         )
 
     async def _look_at_disk(self, _thorough: bool) -> None:
-        """Have a changed space of the data's volume told."""
+        """Report a changed space of the data's volume."""
         if self._disk.look():
             self.changed()
 
     def _withheld(self) -> dict[Capability, int]:
         """Count the collections and actions that were not granted."""
-        has: dict[Capability, int] = {"search": len(self._collections), "actions": len(self._actions.infos())}
+        has: dict[Capability, int] = {
+            "search": len(self._application.collections),
+            "actions": len(self._application.actions.infos()),
+        }
         return {name: count for name, count in has.items() if count and name not in self._granted}
 
     def _health_changed(self) -> None:
         """Report changed health; when the ledger works again, publish its pending results."""
         self.changed()
-        if not self._health.problems:
+        if not self.health.problems:
             self._tasks.spawn(self._publish_pending())
 
     async def _join(self) -> None:
@@ -325,8 +311,8 @@ class Node:
         await self._publish_pending()
 
     async def _report(self, report: ProgressReport) -> None:
-        told = msgspec.structs.replace(report, incarnation=self._described.incarnation)
-        await self._bus.publish(self._bus.subjects.progress(self._name), told)
+        sent = msgspec.structs.replace(report, incarnation=self._described.incarnation)
+        await self._bus.publish(self._bus.subjects.progress(self._name), sent)
 
     async def _mark_published(self) -> None:
         """Mark published results in the ledger, in batches."""
@@ -354,7 +340,7 @@ class Node:
             await work
         except (sqlite3.Error, FleetfoldError) as error:
             log.warning("node.not_done", reason=str(error))
-            self.suspect("ledger")
+            self.health.suspect("ledger")
             return False
         return True
 
@@ -371,7 +357,7 @@ class Node:
     async def _verify(self) -> None:
         """Read all files, every `check_every_s` seconds when no command runs; damage is found before it is met."""
         while True:
-            await asyncio.sleep(self._check_every_s)
+            await asyncio.sleep(self._options.check_every_s)
             while self.in_flight:  # noqa: ASYNC110  # it does not notify
                 await asyncio.sleep(IDLE_LOOK_S)
             await self.verify()
@@ -381,6 +367,6 @@ class Node:
         try:
             await self._ledger.check(True)
         except FleetfoldError:
-            self.suspect("ledger")
+            self.health.suspect("ledger")
         if await self._searchable.verify():
-            self.suspect("index")
+            self.health.suspect("index")

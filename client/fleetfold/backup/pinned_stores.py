@@ -13,7 +13,8 @@ from typing import Protocol
 from fleetfold.backup.manifest import BackupStore, StoreKind
 from fleetfold_shared.errors import Unavailable
 from fleetfold_storage.lance_pin import PinnedTable
-from fleetfold_storage.sqlite_snapshot import SqliteSnapshot, open_copy, row_counts, sqlite_damage
+from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_snapshot import SqliteSnapshot, open_copy, row_counts
 
 __all__ = ["CopiedFile", "PinnedContent", "PinnedLance", "PinnedSqlite", "PinnedStore", "schema_of"]
 
@@ -58,8 +59,7 @@ class PinnedSqlite:
         try:
             self._snapshot.copy(made)
             with open_copy(made) as connection:
-                if damage := sqlite_damage(connection, thorough=False):
-                    raise _unreadable(self._file, damage)
+                check_pages(connection)
                 rows, schema = row_counts(connection), schema_of(connection)
         except sqlite3.Error as error:
             raise _unreadable(self._file, error) from None

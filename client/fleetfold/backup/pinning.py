@@ -41,12 +41,12 @@ def pin_all(
     """Pin all stores of the parts, in their order; they are released with `opened`."""
     ordered = sorted(parts, key=lambda part: part != MASTER_PART)
     if MASTER_PART in ordered:
-        yield _kept(_master(places), opened)
+        yield _released_with(_master(places), opened)
     for part in ordered:
         place = places.master / "own" if part == MASTER_PART else places.node(node_of(part))
         folder = f"{MASTER_PART}/own" if part == MASTER_PART else part
         for store in _folder(folder, place, opened):
-            yield _kept(store, opened)
+            yield _released_with(store, opened)
     found = secret_files(places, ordered)
     if found and passphrase:
         yield PinnedContent(SECRETS, seal(found, passphrase), "secrets")
@@ -72,7 +72,7 @@ def _plain_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*") if file.is_file() and not file.name.startswith("."))
 
 
-def _kept(store: PinnedStore, opened: ExitStack) -> PinnedStore:
+def _released_with(store: PinnedStore, opened: ExitStack) -> PinnedStore:
     opened.callback(store.close)
     return store
 

@@ -31,8 +31,10 @@ def open_secrets(
         return {}, ["keys, certificates and credentials: no passphrase was given"]
     found = unseal(target.read(object_name(sealed[0].sha256)), passphrase)
     mine = {path: content for path, content in found.items() if _part_of(path) in parts}
-    kept = {path: content for path, content in mine.items() if credentials or not path.endswith(f"/{_CREDENTIALS}")}
-    return kept, [f"{path}: invite the node again, or give --credentials" for path in sorted(mine.keys() - kept.keys())]
+    chosen = {path: content for path, content in mine.items() if credentials or not path.endswith(f"/{_CREDENTIALS}")}
+    return chosen, [
+        f"{path}: invite the node again, or give --credentials" for path in sorted(mine.keys() - chosen.keys())
+    ]
 
 
 def secret_places(places: BackupPlaces, secrets: Mapping[str, bytes]) -> dict[Path, bytes]:

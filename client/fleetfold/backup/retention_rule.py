@@ -59,7 +59,7 @@ def apply_retention(target: BackupTarget, rule: BackupRetention, now: float | No
     now = time.time() if now is None else now
     with target.exclusive():
         complete = complete_backups(target)
-        gone = [made for made in complete if made not in _kept(complete, rule, now)]
+        gone = [made for made in complete if made not in _retained(complete, rule, now)]
         for made in gone:
             target.delete(manifest_name(made.id))
             target.delete(started_name(made.id))
@@ -70,7 +70,7 @@ def apply_retention(target: BackupTarget, rule: BackupRetention, now: float | No
     return RemovedBackups([made.id for made in gone], len(freed), size)
 
 
-def _kept(complete: list[BackupManifest], rule: BackupRetention, now: float) -> list[BackupManifest]:
+def _retained(complete: list[BackupManifest], rule: BackupRetention, now: float) -> list[BackupManifest]:
     """`complete` is newest first."""
     if rule.keep is None and rule.keep_days is None:
         return complete
@@ -105,6 +105,6 @@ def _began_at(target: BackupTarget, backup: str) -> float:
         return 0.0
 
 
-def _unused(target: BackupTarget, kept: list[BackupManifest]) -> list[str]:
-    needed = {object_name(file.sha256) for made in kept for file in made.files}
+def _unused(target: BackupTarget, retained: list[BackupManifest]) -> list[str]:
+    needed = {object_name(file.sha256) for made in retained for file in made.files}
     return [name for name in target.names(OBJECTS) if name not in needed]

@@ -18,7 +18,8 @@ from fleetfold.backup.postgres_dump import dump_damage
 from fleetfold.backup.sealing import unseal
 from fleetfold.backup.targets import BackupTarget
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_storage.sqlite_snapshot import open_copy, row_counts, sqlite_damage
+from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_snapshot import open_copy, row_counts
 
 __all__ = ["BackupCheck", "VerifiedBackup", "verify_backup"]
 
@@ -98,9 +99,13 @@ def _opened(store: BackupStore, place: Path, passphrase: str | None) -> BackupCh
 
 def _sqlite(store: BackupStore, place: Path) -> BackupCheck:
     with open_copy(place) as connection:
-        problem = sqlite_damage(connection)
-        rows = {} if problem else row_counts(connection)
-    if not problem and rows != store.rows:
+        try:
+            check_pages(connection, indexes=True)
+            rows = row_counts(connection)
+        except sqlite3.DatabaseError as error:
+            return BackupCheck(store.path, store.kind, problem=str(error))
+    problem = ""
+    if rows != store.rows:
         other = next(name for name in sorted(rows.keys() | store.rows.keys()) if rows.get(name) != store.rows.get(name))
         problem = f"the table {other} has {rows.get(other, 0):,} rows, not {store.rows.get(other, 0):,}"
     return BackupCheck(store.path, store.kind, sum(rows.values()), problem)

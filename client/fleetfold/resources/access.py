@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetfold.caller import Caller
 from fleetfold_shared import verbs
-from fleetfold_shared.messages import AccessStats, AccessStatsAsk, Identity, WhoAmI
+from fleetfold_shared.messages import AccessStats, AccessStatsRequest, Identity, WhoAmI
 
 __all__ = ["Access"]
 
@@ -21,4 +21,4 @@ class Access:
 
     async def stats(self) -> AccessStats:
         """Get the numbers of logins and requests admitted and refused, with reasons, since the master's start."""
-        return await self._caller.ask(verbs.access.STATS, AccessStatsAsk())
+        return await self._caller.ask(verbs.access.STATS, AccessStatsRequest())

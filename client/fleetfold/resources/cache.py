@@ -8,9 +8,9 @@ from fleetfold.caller import ANSWER_S, Caller
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     CacheClear,
-    CachePopularAsk,
+    CachePopularRequest,
     CacheStats,
-    CacheStatsAsk,
+    CacheStatsRequest,
     CacheWarm,
     CacheWarmed,
     PopularQuery,
@@ -30,11 +30,11 @@ class Cache:
 
     async def stats(self) -> CacheStats:
         """Get hits, misses, sizes and the time saved, since the master's start."""
-        return await self._caller.ask(verbs.cache.STATS, CacheStatsAsk())
+        return await self._caller.ask(verbs.cache.STATS, CacheStatsRequest())
 
     async def popular(self, limit: int = 20) -> builtins.list[PopularQuery]:
         """List the `limit` (1-1000) most frequent queries, the most frequent first."""
-        return (await self._caller.ask(verbs.cache.POPULAR, CachePopularAsk(limit=limit))).queries
+        return (await self._caller.ask(verbs.cache.POPULAR, CachePopularRequest(limit=limit))).queries
 
     async def warm(self, limit: int = 20) -> CacheWarmed:
         """Run the `limit` (1-100) most frequent queries again, and cache their answers."""

@@ -16,7 +16,7 @@ from fleetfold_shared.messages import (
     QualityJudge,
     QualityJudged,
     QualityReport,
-    QualityReportAsk,
+    QualityReportRequest,
 )
 
 __all__ = ["Evaluation"]
@@ -35,11 +35,11 @@ class Evaluation:
 
         Up to 1,000 are stored all or none; more are sent in several requests. Requires the role operator.
         """
-        every, kept = list(judgements), 0
+        every, stored = list(judgements), 0
         for start in range(0, len(every), MOST_AT_ONCE):
             ask = QualityJudge(judgements=every[start : start + MOST_AT_ONCE])
-            kept += (await self._caller.ask(verbs.quality.JUDGE, ask)).judgements
-        return QualityJudged(judgements=kept, queries=len({one.query for one in every}))
+            stored += (await self._caller.ask(verbs.quality.JUDGE, ask)).judgements
+        return QualityJudged(judgements=stored, queries=len({one.query for one in every}))
 
     async def click(self, query: str, node: str, collection: str, id: str, rank: int) -> QualityClicked:
         """Record a click on the hit at `rank`, from 1, in the answer to `query`."""
@@ -60,7 +60,7 @@ class Evaluation:
         Clicks and counts are of the last `days`. After `timeout_s` the report covers the queries run until then.
         Requires the role operator. Raises `Overloaded` while the master makes another report.
         """
-        ask = QualityReportAsk(
+        ask = QualityReportRequest(
             nodes=listed(nodes, "nodes"), collections=listed(collections, "collections"), limit=limit, days=days,
             timeout_ms=round(timeout_s * 1000),
         )  # fmt: skip

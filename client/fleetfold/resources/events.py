@@ -37,7 +37,7 @@ class Events:
         bus = self._caller.bus
         heard: asyncio.Queue[Incoming] = asyncio.Queue()
         start = bus.subjects.notify(bus.caller, "")
-        unsubscribe = await bus.subscribe(bus.subjects.notify(bus.caller), heard.put)
+        unsubscribe = await bus.connection.subscribe(bus.subjects.notify(bus.caller), heard.put)
         try:
             await bus.connection.barrier()
             while True:

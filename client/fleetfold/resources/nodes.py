@@ -12,8 +12,8 @@ from fleetfold_shared.messages import (
     Capability,
     DiscoveredNode,
     NodeApprove,
-    NodeAuditAsk,
     NodeAuditEntry,
+    NodeAuditRequest,
     NodeDiscover,
     NodeGet,
     NodeInvite,
@@ -27,7 +27,7 @@ from fleetfold_shared.messages import (
     NodeRevoke,
     NodeRevoked,
     NodeStats,
-    NodeStatsAsk,
+    NodeStatsRequest,
     NodeUpdate,
 )
 
@@ -78,14 +78,14 @@ class Nodes:
 
     async def stats(self) -> NodeStats:
         """Get statistics of the fleet: nodes by state, documents, jobs and transactions."""
-        return await self._caller.ask(verbs.nodes.STATS, NodeStatsAsk())
+        return await self._caller.ask(verbs.nodes.STATS, NodeStatsRequest())
 
     async def audit(self, name: str, *, since: float | None = None, limit: int = 50) -> builtins.list[NodeAuditEntry]:
         """List the latest commands in the node's own ledger, with their callers, oldest first; `since` in Unix seconds.
 
         An entry that the masters' audit log does not have was not sent by them.
         """
-        ask = NodeAuditAsk(node=name, since=since, limit=limit)
+        ask = NodeAuditRequest(node=name, since=since, limit=limit)
         return (await self._caller.ask(verbs.nodes.AUDIT, ask)).entries
 
     async def invite(

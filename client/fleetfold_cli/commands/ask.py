@@ -14,7 +14,7 @@ from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import answer_view as views
 from fleetfold_cli.views.text import clean
 from fleetfold_shared.errors import NotFound
-from fleetfold_shared.messages import Answered, AskPart
+from fleetfold_shared.messages import Answered, AnswerPart
 
 __all__ = ["ask"]
 
@@ -82,7 +82,7 @@ async def ask(
     return _code(answered)
 
 
-def _say(terminal: Terminal, part: AskPart) -> None:
+def _say(terminal: Terminal, part: AnswerPart) -> None:
     """Print a part of the answer; a line marks what was withdrawn."""
     if part.again:
         print("\n\n-- taken back --\n", file=terminal.out)

@@ -80,8 +80,8 @@ async def audit(
     wanted = entries.wanted()
     async with await terminal.fleet(common) as fleet:
         if summary:
-            figures = await fleet.access.stats()
-            terminal.show(common, figures, lambda: views.figures(figures))
+            statistics = await fleet.access.stats()
+            terminal.show(common, statistics, lambda: views.statistics(statistics))
         elif follow:
             await _follow(fleet, wanted, common, terminal)
         else:

@@ -63,7 +63,7 @@ class _Batch:
     id: str
     defaults: Mapping[str, Any]
     window: int
-    tally: BatchOutput
+    output: BatchOutput
     terminal: Terminal
 
     async def run(self, fleet: Client, *, wait: bool) -> None:
@@ -71,7 +71,7 @@ class _Batch:
         numbers: dict[int, int] = {}
         async with aclosing(fleet.submit(self._runs(numbers), window=self.window, wait=wait)) as outcomes:
             async for outcome in outcomes:
-                self.tally.outcome(numbers.pop(outcome.index), outcome)
+                self.output.outcome(numbers.pop(outcome.index), outcome)
 
     async def _runs(self, numbers: dict[int, int]) -> AsyncGenerator[Run, None]:
         """Yield the runs of the lines, noting each line's number by the run's place; report malformed lines."""
@@ -82,7 +82,7 @@ class _Batch:
                 try:
                     run = read_line(text, number, self.id, self.defaults)
                 except InvalidInput as error:
-                    self.tally.malformed(number, error)
+                    self.output.malformed(number, error)
                     continue
                 if run is not None:
                     numbers[index] = number
@@ -111,10 +111,10 @@ async def run_lines(
 
         async def once(*, checking: bool, quiet: bool = False) -> BatchOutput:
             given = {**defaults, "dry_run": True} if checking else defaults
-            with BatchOutput(common, terminal, batch_id, total, quiet=quiet) as tally:
-                batch = _Batch(source, batch_id, given, lines.window, tally, terminal)
+            with BatchOutput(common, terminal, batch_id, total, quiet=quiet) as output:
+                batch = _Batch(source, batch_id, given, lines.window, output, terminal)
                 await batch.run(fleet, wait=not (detach or checking))
-            return tally
+            return output
 
         if lines.strict and not dry_run and (checked := await once(checking=True, quiet=True)).failed:
             raise InvalidInput(f"from: nothing was begun: {checked.failed} lines are wrong", field="from")

@@ -20,8 +20,8 @@ cache = App(name="cache", help="The query cache of the master.")
 async def stats(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show statistics of the cache since the master's start: hits, time saved, and memory."""
     async with await terminal.fleet(common) as fleet:
-        figures = await fleet.cache.stats()
-    terminal.show(common, figures, lambda: views.figures(figures))
+        statistics = await fleet.cache.stats()
+    terminal.show(common, statistics, lambda: views.statistics(statistics))
 
 
 @cache.command
@@ -50,7 +50,7 @@ async def warm(
     """
     async with await terminal.fleet(common) as fleet:
         warmed = await fleet.cache.warm(limit)
-    terminal.show(common, warmed, lambda: f"{warmed.asked} asked, {warmed.kept} kept")
+    terminal.show(common, warmed, lambda: f"{warmed.asked} asked, {warmed.kept} stored")
     return OK if warmed.kept == warmed.asked else PARTLY
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from fleetfold.event_loop import until_signalled
 from fleetfold.standalone import up_line
@@ -29,6 +29,9 @@ from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.messages import CollectionInfo
 from fleetfold_shared.urls import redacted_url
+
+if TYPE_CHECKING:  # the node's parts are behind it
+    from fleetfold.child import Child
 
 __all__ = ["child"]
 
@@ -67,26 +70,27 @@ async def child(
     if check:
         return await _check(chosen.name, folder, url, config, connection, terminal)
     private(folder)
-    with until_signalled() as told:
+    with until_signalled() as stop:
         async with (
             running_child(chosen, url, config, join=token.read(), new=application.new) as node,
             scheduled_backups(
                 config, folder, lambda places: places.with_node(chosen.name, folder), nodes=[chosen.name]
             ),
         ):
-            ready = {
-                "ready": "child",
-                "name": node.name,
-                "url": redacted_url(url),
-                "pid": os.getpid(),
-                "documents": node.documents,
-                "sources": {name: _source(info) for name, info in node.collections.items()},
-            }
-            terminal.ready(connection, ready, up_line(node.name, node.collections, redacted_url(url)))
+            up = up_line(node.name, node.collections, redacted_url(url))
+            terminal.ready(connection, _ready(node, url), up)
             reason = await node.wait()
-    if told.number is None:
+    if stop.number is None:
         raise Conflict(f"{node.name}: {reason}", field="name")
-    return told.exit_code
+    return stop.exit_code
+
+
+def _ready(node: Child, url: str) -> dict[str, object]:
+    """What is printed as JSON when the node is up."""
+    return {
+        "ready": "child", "name": node.name, "url": redacted_url(url), "pid": os.getpid(), "documents": node.documents,
+        "sources": {name: _source(info) for name, info in node.collections.items()},
+    }  # fmt: skip
 
 
 async def _check(

@@ -108,7 +108,7 @@ async def up(
     listening = _listening(config.broker, host, port)
     warn_of_the_open(config, listening.host, terminal)
     private(place, store, home, keys, *(Path(child.data) for child in config.children if child.data))
-    with until_signalled() as told:
+    with until_signalled() as stop:
         async with AsyncExitStack() as opened:
             server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
             url = reachable(server)
@@ -124,7 +124,7 @@ async def up(
             }  # fmt: skip
             terminal.ready(output, ready, _welcome(server.url, place, children, config))
             await _watch(children)
-    return told.exit_code
+    return stop.exit_code
 
 
 async def broker(
@@ -147,7 +147,7 @@ async def broker(
     listening = _listening(config.broker, host, port)
     warn_of_the_open(config, listening.host, terminal)
     private(place, keys)
-    with until_signalled() as told:
+    with until_signalled() as stop:
         async with running_broker(config, listening, place, keys, "broker") as server:
             ready = {
                 "ready": "broker", "url": server.url, "store": str(place), "pid": os.getpid(),
@@ -156,7 +156,7 @@ async def broker(
             text = f"fleetfold broker is up{_openly(config)}: on {server.url}, its store in {place}"
             terminal.ready(output, ready, text)
             await asyncio.Event().wait()
-    return told.exit_code
+    return stop.exit_code
 
 
 async def master(
@@ -183,7 +183,7 @@ async def master(
     url = find_url(connection.url or config.url)
     keys = Path(config.access.keys) if config.access.keys else keys_directory(url)
     private(place, keys)
-    with until_signalled() as told:
+    with until_signalled() as stop:
         async with (
             running_master(config, url, place, keys, new=own.new) as running,
             scheduled_backups(config, place, lambda places: places.with_master(place, keys), master=True),
@@ -197,7 +197,7 @@ async def master(
             text += "".join(f"; {count:,} documents of its own in {name}" for name, count in running.documents.items())
             terminal.ready(connection, ready, text)
             await asyncio.Event().wait()
-    return told.exit_code
+    return stop.exit_code
 
 
 def _with_own(config: Config, words: Sequence[str]) -> Config:

@@ -52,8 +52,8 @@ async def judge(
     else:
         raise InvalidInput("judge: give QUERY NODE/COLLECTION/ID GRADE, or --from FILE", field="query")
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.evaluation.judge(judgements)
-    terminal.show(common, kept, lambda: views.judged(kept))
+        stored = await fleet.evaluation.judge(judgements)
+    terminal.show(common, stored, lambda: views.judged(stored))
 
 
 @quality.default
@@ -89,8 +89,8 @@ async def click(
     """Record which hit was chosen; programs do it with `fleet.evaluation.click`."""
     hit = _values(query, target)
     async with await terminal.fleet(common) as fleet:
-        kept = await fleet.evaluation.click(**hit, rank=rank)
-    terminal.show(common, kept, lambda: "kept")
+        stored = await fleet.evaluation.click(**hit, rank=rank)
+    terminal.show(common, stored, lambda: "stored")
 
 
 @quality.command

@@ -82,7 +82,7 @@ async def _last(changes: AsyncIterator[Job], tell: Tell) -> Job:
     latest: Job | None = None
     async for latest in changes:
         tell(latest)
-    assert latest is not None, "a job is told at least once"
+    assert latest is not None, "a job's state is sent at least once"
     return latest
 
 
@@ -105,14 +105,14 @@ class _ProgressLines:
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
-        self._told = progress_view.PrintedProgress()
+        self._printed = progress_view.PrintedProgress()
         self._begun = asyncio.get_running_loop().time()
 
     def __call__(self, job: Job) -> None:
         now = asyncio.get_running_loop().time()
         if now - self._begun < QUIET_S or job.state != "running":
             return
-        for said in self._told.news(job, now):
+        for said in self._printed.news(job, now):
             self._terminal.say(said, aside=True)
 
 

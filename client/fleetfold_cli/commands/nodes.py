@@ -95,8 +95,8 @@ async def discover(
 async def stats(*, common: CommonOptions = COMMON, terminal: Injected) -> None:
     """Show statistics of the fleet."""
     async with await terminal.fleet(common) as fleet:
-        figures = await fleet.nodes.stats()
-    terminal.show(common, figures, lambda: views.figures(figures))
+        statistics = await fleet.nodes.stats()
+    terminal.show(common, statistics, lambda: views.statistics(statistics))
 
 
 @Parameter(name="*")

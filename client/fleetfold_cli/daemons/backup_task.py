@@ -83,7 +83,7 @@ class BackupTask:
         try:
             await asyncio.to_thread(replace, self._folder / LAST_BACKUP, msgspec.json.encode(self._last))
         except OSError as full:
-            log.warning("backup.result_not_kept", reason=full.strerror)
+            log.warning("backup.result_not_stored", reason=full.strerror)
 
 
 async def _in_daemon_thread(work: Callable[[], T]) -> T:
@@ -121,7 +121,7 @@ async def backing_up(
     if due is None:
         yield
         return
-    find_passphrase(_file(config), os.environ)  # a wrong setting is told at the start
+    find_passphrase(_file(config), os.environ)  # a wrong setting is reported at the start
 
     def make() -> tuple[BackupManifest, RemovedBackups]:
         target, rule = open_target(config.target or "", _WAIT_S), BackupRetention(config.keep, config.keep_days)

@@ -58,14 +58,14 @@ async def keep_local_key(directory: Path, url: str, local_key: Callable[[str | N
 
     `local_key` returns the key it is given if that is still valid, else a new one.
     """
-    kept = read_local_key(directory)
-    fresh = LocalKey(url, LOCAL_NAME, await local_key(kept.key if kept else None))
-    if fresh == kept:
+    stored = read_local_key(directory)
+    fresh = LocalKey(url, LOCAL_NAME, await local_key(stored.key if stored else None))
+    if fresh == stored:
         return
     try:
         write_local_key(directory, fresh)
     except OSError as error:  # a folder of secrets may be read-only
-        log.warning("key.not_kept", directory=str(directory), reason=error.strerror)
+        log.warning("key.not_stored", directory=str(directory), reason=error.strerror)
 
 
 def _identity(directory: Path) -> PublicKeys:

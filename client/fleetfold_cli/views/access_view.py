@@ -12,7 +12,7 @@ from fleetfold_cli.daemons.configuration_audit import Finding
 from fleetfold_cli.views.text import ago, cell, clean, grid, joined, moment, ms, nothing, state, table
 from fleetfold_shared.messages import AccessStats, AuditEntry, Identity, KeyInfo, NodeAuditEntry, Scopes, SigningRotated
 
-__all__ = ["commands", "entries", "entry", "figures", "findings", "identity", "keys", "plain", "signing"]
+__all__ = ["commands", "entries", "entry", "findings", "identity", "keys", "plain", "signing", "statistics"]
 
 
 def keys(found: Sequence[KeyInfo]) -> RenderableType:
@@ -65,9 +65,9 @@ def commands(found: Sequence[NodeAuditEntry]) -> RenderableType:
         return "no command in the node's ledger that matches"
     made = table("when", "who", "role", "action", "command", "outcome", "took", "starts", right=frozenset({"took"}))
     for one in found:
-        undoes = f"{one.action} (undoes {one.compensates})" if one.compensates else one.action
+        action = f"{one.action} (compensates {one.compensates})" if one.compensates else one.action
         made.add_row(
-            moment(one.at), cell(one.caller), cell(one.role), cell(undoes), cell(one.command),
+            moment(one.at), cell(one.caller), cell(one.role), cell(action), cell(one.command),
             state(one.outcome or "running"), ms(one.ms), str(one.starts),
         )  # fmt: skip
     return made
@@ -81,7 +81,7 @@ def entry(one: AuditEntry) -> str:
     return clean(f"{moment(one.at)}  {one.who}  {said}  {one.outcome}{why}{source}".replace("\n", " "))
 
 
-def figures(stats: AccessStats) -> RenderableType:
+def statistics(stats: AccessStats) -> RenderableType:
     """Connections and requests, admitted and refused."""
     made = grid()
     made.add_row("connections admitted", f"{stats.admitted:,}")

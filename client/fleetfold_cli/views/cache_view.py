@@ -9,15 +9,15 @@ from rich.console import RenderableType
 from fleetfold_cli.views.text import ago, grid, ms, one_line, table
 from fleetfold_shared.messages import CacheStats, PopularQuery
 
-__all__ = ["figures", "popular"]
+__all__ = ["popular", "statistics"]
 
 QUERY_CHARS = 80
 
 
-def figures(found: CacheStats) -> RenderableType:
-    """One line a figure."""
+def statistics(found: CacheStats) -> RenderableType:
+    """One line a number."""
     if not found.kept_s:
-        return "no answers are kept: search.cache_s is 0"
+        return "no answers are cached: search.cache_s is 0"
     made = grid()
     made.add_row("hits", f"{found.hits:,}, and {found.shared:,} shared with an equal question of the same moment")
     made.add_row("misses", f"{found.misses:,}")
@@ -25,7 +25,7 @@ def figures(found: CacheStats) -> RenderableType:
     made.add_row("saved by a hit", ms(found.saved_ms))
     made.add_row("in memory", f"{found.memory_entries:,} answers, {_size(found.memory_bytes)}")
     made.add_row("in the table", f"{found.entries:,} answers, {_size(found.bytes)}")
-    made.add_row("kept for", f"{found.kept_s:g} s")
+    made.add_row("lifetime", f"{found.kept_s:g} s")
     made.add_row("counted since", ago(found.since))
     return made
 

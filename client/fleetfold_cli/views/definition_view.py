@@ -31,7 +31,7 @@ def listing(definitions: Sequence[DefinitionInfo]) -> RenderableType:
 def stored(answer: DefinitionStored, *, checked: bool) -> RenderableType:
     """The version, and what the fleet would refuse now."""
     what = "new" if answer.fresh else "the same as before"
-    head = cell(f"{answer.name}@{answer.version}: {what}{', not kept' if checked else ''}")
+    head = cell(f"{answer.name}@{answer.version}: {what}{', not stored' if checked else ''}")
     return Group(head, *(cell(f"warning: {one}", "yellow") for one in answer.warnings))
 
 
@@ -60,9 +60,14 @@ def _inputs(properties: Mapping[str, Mapping[str, Any]]) -> RenderableType:
 def _steps(steps: Sequence[StepSpec]) -> RenderableType:
     made = table("step", "node", "action", "params", "rollback", "comes")
     for step in steps:
-        undo = f"{step.rollback.action} {_json(step.rollback.params)}" if step.rollback else ""
+        compensation = f"{step.rollback.action} {_json(step.rollback.params)}" if step.rollback else ""
         made.add_row(
-            cell(step.name), cell(step.node), cell(step.action), cell(_json(step.params)), cell(undo), cell(_when(step))
+            cell(step.name),
+            cell(step.node),
+            cell(step.action),
+            cell(_json(step.params)),
+            cell(compensation),
+            cell(_when(step)),
         )
     return made
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Group, RenderableType
 
 from fleetfold_cli.views.text import cell, one_line, table
-from fleetfold_shared.messages import QualityFigures, QualityForgotten, QualityJudged, QualityReport
+from fleetfold_shared.messages import QualityForgotten, QualityJudged, QualityMetrics, QualityReport
 
 __all__ = ["forgotten", "judged", "report"]
 
@@ -24,9 +24,9 @@ def report(found: QualityReport) -> RenderableType:
     return Group(made, _about(found), *(_worst(found) if found.worst else ()))
 
 
-def judged(kept: QualityJudged) -> str:
-    """What was kept."""
-    return f"{_counted(kept.judgements, 'judgement')} of {_counted(kept.queries, 'query', 'queries')} kept"
+def judged(stored: QualityJudged) -> str:
+    """The numbers of stored judgements and of their queries."""
+    return f"{_counted(stored.judgements, 'judgement')} of {_counted(stored.queries, 'query', 'queries')} stored"
 
 
 def forgotten(dropped: QualityForgotten) -> str:
@@ -51,7 +51,7 @@ def _worst(found: QualityReport) -> tuple[RenderableType, ...]:
     return ("", made)
 
 
-def _name(one: QualityFigures) -> str:
+def _name(one: QualityMetrics) -> str:
     return "/".join(name for name in (one.node, one.collection) if name) or "the fleet"
 
 

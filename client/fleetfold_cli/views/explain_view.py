@@ -43,8 +43,8 @@ def node_lines(report: NodeReport) -> list[Text]:
 def _terms(one: Explained) -> RenderableType:
     made = table(*COLUMNS, right=frozenset(COLUMNS[1:]))
     for term in one.terms:
-        figures = (f"{term.idf:.4f}", f"{term.bm25:.4f}", f"{term.share:.4f}")
-        made.add_row(cell(term.term), str(term.qtf), str(term.tf), *figures)
+        scores = (f"{term.idf:.4f}", f"{term.bm25:.4f}", f"{term.share:.4f}")
+        made.add_row(cell(term.term), str(term.qtf), str(term.tf), *scores)
     if one.others:
         over = one.others_bm25 / one.divisor if one.divisor > 0 else one.others_bm25
         made.add_row(f"{one.others} more", "", "", "", f"{one.others_bm25:.4f}", f"{over:.4f}")

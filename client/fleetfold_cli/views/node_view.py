@@ -13,7 +13,7 @@ from fleetfold_cli.views.signature_view import signature
 from fleetfold_cli.views.text import ago, cell, clean, grid, joined, ms, nothing, only_last_folds, state, table
 from fleetfold_shared.messages import CAPABILITIES, Capability, CollectionInfo, NodeRecord, NodeStats
 
-__all__ = ["detail", "figures", "listing", "pings"]
+__all__ = ["detail", "listing", "pings", "statistics"]
 
 
 NONE_YET = "no nodes yet: start one with `fleetfold child --name shop --collection products=docs.jsonl`"
@@ -25,10 +25,10 @@ def listing(nodes: Sequence[NodeRecord], *, wide: bool = False, **filters: objec
     """
     if not nodes:
         return nothing("nodes", NONE_YET, filters)
-    figures = frozenset({"documents", "actions", "response"})
+    numeric = frozenset({"documents", "actions", "response"})
     more = ("since", "version", "labels") if wide else ()
     made = table("node", "type", "state", "up", "documents", "actions", "last seen", "response", *more,
-                 right=figures)  # fmt: skip
+                 right=numeric)  # fmt: skip
     if wide:
         only_last_folds(made)
     for node in nodes:
@@ -55,8 +55,8 @@ def pings(answers: Mapping[str, float | None]) -> RenderableType:
     return made
 
 
-def figures(stats: NodeStats) -> RenderableType:
-    """The fleet in figures."""
+def statistics(stats: NodeStats) -> RenderableType:
+    """Statistics of the fleet."""
     made = grid()
     made.add_row("nodes", f"{stats.total}, {stats.healthy} healthy")
     made.add_row("by state", cell(joined(stats.by_state)))

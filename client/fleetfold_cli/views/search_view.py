@@ -90,9 +90,9 @@ def _note(report: NodeReport) -> str:
 def _summary(found: Searched) -> str:
     covered = f", {found.coverage:.0%} of what was expected is searched" if found.coverage < 1 else ""
     partial = f"; partial: a node that was asked is missing{covered}" if found.partial else ""
-    kept = f", a kept answer, {found.age_s or 0:.0f} s old" if found.cached else ""
+    cached = f", a cached answer, {found.age_s or 0:.0f} s old" if found.cached else ""
     counted = f"{found.total} hit{'' if found.total == 1 else 's'} in {ms(found.took_ms)}"
-    return f"{counted}{kept}{partial}{_stopped(found)}"
+    return f"{counted}{cached}{partial}{_stopped(found)}"
 
 
 def _stopped(found: Searched) -> str:

@@ -59,7 +59,7 @@ def state(value: str) -> Text:
 
 
 def ms(value: float | None) -> str:
-    """Milliseconds, three figures where they are few."""
+    """Milliseconds, three digits where they are few."""
     if value is None:
         return NONE
     return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"
@@ -116,7 +116,7 @@ def result(value: Any, width: int = 100) -> str:
 
 
 def table(*columns: str, right: frozenset[str] = frozenset()) -> Table:
-    """A table with these headings; those in `right` hold figures."""
+    """A table with these headings; those in `right` hold numbers."""
     made = Table(box=SIMPLE_HEAD, pad_edge=False, show_edge=False, header_style="bold")
     for column in columns:
         made.add_column(column, justify="right" if column in right else "left")

@@ -15,7 +15,7 @@ __all__ = ["TimelinePrinter", "detail", "listing"]
 _STYLE = {
     "failed": "red", "timed_out": "red", "unknown": "red", "rejected": "red", "parked": "red",
     "no_result": "red", "late answer": "yellow",
-    "sent again": "yellow", "taken over": "yellow", "rolling back": "yellow", "undo sent": "yellow",
+    "sent again": "yellow", "taken over": "yellow", "rolling back": "yellow", "compensation sent": "yellow",
     "committed": "green",
 }  # fmt: skip
 

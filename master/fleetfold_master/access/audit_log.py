@@ -54,9 +54,9 @@ class AuditLog:
         self, store: Store, clock: Clock, retention: RetentionConfig | None = None, redact: Redactor | None = None
     ) -> None:
         self._store, self._clock, self._redact = store, clock, redact or Redactor()
-        kept = retention or RetentionConfig()
-        self._kept_s, self._reads_kept_s = kept.audit_days * DAY_S, kept.audit_reads_days * DAY_S
-        self._keeps_reads = kept.audit_reads_days > 0
+        durations = retention or RetentionConfig()
+        self._retention_s, self._reads_retention_s = durations.audit_days * DAY_S, durations.audit_reads_days * DAY_S
+        self._keeps_reads = durations.audit_reads_days > 0
         self._waiting: list[AuditEntry] = []
         self._written = asyncio.Event()
         self._flushing = asyncio.Lock()
@@ -109,7 +109,9 @@ class AuditLog:
     async def prune(self) -> None:
         """Delete entries older than the retention time."""
         now = self._clock.wall()
-        await self._store.write(older(now - self._kept_s), older_of(READS, now - min(self._kept_s, self._reads_kept_s)))
+        await self._store.write(
+            older(now - self._retention_s), older_of(READS, now - min(self._retention_s, self._reads_retention_s))
+        )
 
     async def close(self) -> None:
         """Write the waiting entries."""

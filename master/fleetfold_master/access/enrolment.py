@@ -105,7 +105,7 @@ class Enrolment:
         await self._refuse_taken(name)
         capabilities = await self._invites.use(token, ask.claim)
         tokens = await self._sessions.open(name, capabilities)
-        if self._registry.waits(name):
+        if name in self._registry.pending.nodes:
             await self._join_requests.withdraw(name)
         await self._audit.write(
             name, "join.enrol", "ok", role="child", node=name, target=token.id, source=self._where(name)
@@ -120,7 +120,7 @@ class Enrolment:
 
     async def _join_request(self, call: Call) -> JoinRequestReply:
         name, ask = call.identity, decode(call.body, JoinRequest)
-        waited = self._registry.waits(name)
+        waited = name in self._registry.pending.nodes
         if not waited:
             await self._refuse_taken(name)
         answer = await self._join_requests.ask(name, ask)

@@ -21,7 +21,7 @@ from fleetfold_shared.messages import Capability, NodeInvite, NodeInvited
 __all__ = ["RESERVED", "Invitations"]
 
 RESERVED = MASTER
-KEPT_S = 7 * 86_400
+RETENTION_S = 7 * 86_400
 """Seconds for which an ended invitation is kept: until then its token is refused as expired, later as unknown."""
 
 
@@ -71,7 +71,7 @@ class Invitations:
 
     async def prune(self) -> None:
         """Delete what ended a week ago."""
-        await self._store.write(*older(self._clock.wall() - KEPT_S))
+        await self._store.write(*older(self._clock.wall() - RETENTION_S))
 
     def _good(self, token: Credential, record: StoredInvite | None) -> StoredInvite:
         if record is None or not same(record.digest, token.digest) or record.node != token.name:

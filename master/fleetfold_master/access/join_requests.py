@@ -62,7 +62,7 @@ class JoinRequests:
         """Load the pending ones into the registry, and remove the others from it."""
         waiting = {record.node: record for record in await read_join_requests(self._store)}
         for name in self._shown - waiting.keys():
-            self._registry.remove_pending(name)
+            self._registry.pending.remove(name)
         for record in waiting.values():
             self._show(record)
         self._shown = set(waiting)
@@ -159,11 +159,11 @@ class JoinRequests:
     async def _withdraw(self, node: str) -> None:
         await self._store.write(dropped(node))
         self._shown.discard(node)
-        self._registry.remove_pending(node)
+        self._registry.pending.remove(node)
         await self._announce(JoinRequestsChanged(node))
 
     def _show(self, stored: StoredJoinRequest) -> None:
-        self._registry.add_pending(stored.node, stored.description, stored.asked_at, stored.fingerprint)
+        self._registry.pending.add(stored.node, stored.description, stored.asked_at, stored.fingerprint)
         self._shown.add(stored.node)
 
     def _has_lapsed(self, stored: StoredJoinRequest) -> bool:

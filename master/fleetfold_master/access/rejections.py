@@ -10,7 +10,7 @@ from fleetfold_shared.clock import Clock
 __all__ = ["RejectionLog"]
 
 WINDOW_S = 60.0
-TOLD = 10
+MOST_LOGGED = 10
 """How many rejections per address and minute are audited in full; the rest as a number."""
 MOST_SOURCES = 1000
 ELSEWHERE = "elsewhere"
@@ -21,7 +21,7 @@ ELSEWHERE = "elsewhere"
 class _Window:
     began_at: float
     seen: int = 0
-    told: int = 0
+    logged: int = 0
 
 
 class RejectionLog:
@@ -35,8 +35,8 @@ class RejectionLog:
         """Record a rejection of `who`."""
         window = self._window(source)
         window.seen += 1
-        if window.told < TOLD:
-            window.told += 1
+        if window.logged < MOST_LOGGED:
+            window.logged += 1
             self._audit.note(who, what, "refused", node=who, reason=reason, source=source)
 
     def settle(self) -> None:
@@ -57,6 +57,6 @@ class RejectionLog:
             self._tell(source, window)
 
     def _tell(self, source: str, window: _Window) -> None:
-        if more := window.seen - window.told:
+        if more := window.seen - window.logged:
             reason = f"{more} more refused within a minute"
             self._audit.note("", "connect", "refused", reason=reason, source=source)

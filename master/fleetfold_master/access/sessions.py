@@ -45,7 +45,7 @@ from fleetfold_shared.messages import Capability, Tokens
 
 __all__ = ["Sessions"]
 
-KEPT_S = 30 * 86_400
+RETENTION_S = 30 * 86_400
 """Seconds for which an ended session is kept: until then its tokens are refused as revoked, later as unknown."""
 
 
@@ -124,7 +124,7 @@ class Sessions:
     async def prune(self) -> None:
         """Delete what ended a month ago, and drop expired sessions from memory."""
         now = self._clock.wall()
-        await self._store.write(*older(now - KEPT_S, now - self._refresh_s))
+        await self._store.write(*older(now - RETENTION_S, now - self._refresh_s))
         for record in [record for record in self._active.values() if record.expires_at <= now]:
             self._forget(record)
 

@@ -21,7 +21,7 @@ from fleetfold_master.answering.sentences import QuestionTerms
 from fleetfold_master.answering.session import NOT_KNOWN, AnswerSession
 from fleetfold_master.nodes import Registry
 from fleetfold_master.search import TermStatistics
-from fleetfold_shared.config import AskConfig
+from fleetfold_shared.config import AnsweringConfig
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Answered, AnswerQuestion, Hit, Search, Searched
 from fleetfold_shared.text.analysis import query_terms
@@ -46,7 +46,7 @@ class Answering:
 
     def __init__(
         self,
-        config: AskConfig,
+        config: AnsweringConfig,
         registry: Registry,
         statistics: TermStatistics,
         gather: Gather,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import structlog
 
-from fleetfold_shared.config import AskConfig
+from fleetfold_shared.config import AnsweringConfig
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.whole_numbers import whole_number
 
@@ -52,7 +52,7 @@ class _Chunk(msgspec.Struct):
 _decoder = msgspec.json.Decoder(_Chunk)
 
 
-def model_key(config: AskConfig, env: Mapping[str, str]) -> str | None:
+def model_key(config: AnsweringConfig, env: Mapping[str, str]) -> str | None:
     """The key of `$FLEETFOLD_ASK_KEY`, else of `key_file`. Raises `InvalidInput` if the file cannot be read."""
     if key := env.get("FLEETFOLD_ASK_KEY"):
         return key.strip()
@@ -68,14 +68,14 @@ def model_key(config: AskConfig, env: Mapping[str, str]) -> str | None:
 class Model:
     """The configured endpoint. `async with Model.open(...)`; None if none is configured."""
 
-    def __init__(self, client: httpx2.AsyncClient, config: AskConfig) -> None:
+    def __init__(self, client: httpx2.AsyncClient, config: AnsweringConfig) -> None:
         self._client, self._config = client, config
         self._gate = asyncio.Semaphore(config.at_once)
         self._not_before = 0.0
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, config: AskConfig, env: Mapping[str, str]) -> AsyncIterator[Model | None]:
+    async def open(cls, config: AnsweringConfig, env: Mapping[str, str]) -> AsyncIterator[Model | None]:
         """Open. Raises `InvalidInput`, naming the setting, or `Unavailable`, naming the missing package."""
         if config.url is None:
             yield None
@@ -197,7 +197,7 @@ async def _lines(response: httpx2.Response) -> AsyncIterator[str]:
         yield held
 
 
-def _silence(error: httpx2.TimeoutException, config: AskConfig) -> str:
+def _silence(error: httpx2.TimeoutException, config: AnsweringConfig) -> str:
     import httpx2
 
     if isinstance(error, httpx2.ConnectTimeout | httpx2.PoolTimeout):

@@ -26,10 +26,10 @@ _MARK = re.compile(r"<(?=\s*/?\s*(?:passage|question)\b)", re.IGNORECASE)
 
 def messages(question: str, passages: Sequence[Passage]) -> list[dict[str, str]]:
     """The messages in the format of OpenAI's API."""
-    told = "\n".join(_passage(one) for one in passages)
+    passages_text = "\n".join(_passage(one) for one in passages)
     return [
         {"role": "system", "content": SYSTEM},
-        {"role": "user", "content": f"{told}\n<question>\n{_data(question)}\n</question>"},
+        {"role": "user", "content": f"{passages_text}\n<question>\n{_data(question)}\n</question>"},
     ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.answering.passages import ExtractedPassage, tokens_of
-from fleetfold_shared.messages import Answered, AnswerKind, AnswerQuestion, AskPart, CitedSource, Passage
+from fleetfold_shared.messages import Answered, AnswerKind, AnswerPart, AnswerQuestion, CitedSource, Passage
 
 __all__ = ["NOT_KNOWN", "AnswerSession", "UsedGenerator"]
 
@@ -48,13 +48,13 @@ class AnswerSession:
         """Stream words of the answer."""
         if words:
             self.spoken = True
-            await self.say(AskPart(text=words))
+            await self.say(AnswerPart(text=words))
 
     async def end_with(
         self, kind: AnswerKind, text: str, cited: Collection[int] = (), reason: str | None = None
     ) -> Answered:
         """Replace what was streamed by `text`, and end the session."""
-        await self.say(AskPart(text=text, again=self.spoken, reason=reason))
+        await self.say(AnswerPart(text=text, again=self.spoken, reason=reason))
         return self.end(kind, text, cited, reason=reason)
 
     def end(

@@ -13,7 +13,7 @@ from fleetfold_master.api.denied_requests import DeniedRequests
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     AccessStats,
-    AccessStatsAsk,
+    AccessStatsRequest,
     AuditList,
     AuditListed,
     Identity,
@@ -40,7 +40,7 @@ class AccessVerbs:
     async def _whoami(self, _ask: WhoAmI, who: Principal) -> Identity:
         return Identity(name=who.name, role=who.role, scopes=who.scopes)
 
-    async def _stats(self, _ask: AccessStatsAsk, _who: Principal) -> AccessStats:
+    async def _stats(self, _ask: AccessStatsRequest, _who: Principal) -> AccessStats:
         authenticator = self._container.authenticator
         return AccessStats(
             admitted=authenticator.admitted,

@@ -66,8 +66,10 @@ def touches_search(ask: Search, found: Searched | None) -> AuditSubject:
 
 def touches_pinged(ask: NodePing, answer: NodePinged | None) -> AuditSubject:
     """The nodes that were named, and how many answered."""
-    told = "" if answer is None else f"{sum(ms is not None for ms in answer.ms.values())} of {len(answer.ms)} answered"
-    return AuditSubject(named(ask.nodes, whole=answer is not None), told)
+    detail = (
+        "" if answer is None else f"{sum(ms is not None for ms in answer.ms.values())} of {len(answer.ms)} answered"
+    )
+    return AuditSubject(named(ask.nodes, whole=answer is not None), detail)
 
 
 def of_job(state: JobState) -> tuple[AuditOutcome, str]:
@@ -88,5 +90,5 @@ def touches_answer(_ask: AnswerQuestion, answer: Answered | None) -> AuditSubjec
     """The nodes whose documents were disclosed; empty if none were. The question itself is not logged."""
     if answer is None or not (answer.model or answer.by):
         return None
-    told = f"model {answer.model}" if answer.model else f"node {answer.by}"
-    return AuditSubject(named((source.node for source in answer.sources), whole=True), told)
+    detail = f"model {answer.model}" if answer.model else f"node {answer.by}"
+    return AuditSubject(named((source.node for source in answer.sources), whole=True), detail)

@@ -16,9 +16,9 @@ from fleetfold_shared.messages import (
     CacheClear,
     CacheCleared,
     CachePopular,
-    CachePopularAsk,
+    CachePopularRequest,
     CacheStats,
-    CacheStatsAsk,
+    CacheStatsRequest,
     CacheWarm,
     CacheWarmed,
     PopularQuery,
@@ -46,10 +46,10 @@ class CacheVerbs:
             Binding(verbs.cache.CLEAR, self._clear, _touches_all),
         )
 
-    async def _stats(self, _ask: CacheStatsAsk, _who: Principal) -> CacheStats:
+    async def _stats(self, _ask: CacheStatsRequest, _who: Principal) -> CacheStats:
         return self._cache.stats()
 
-    async def _popular(self, ask: CachePopularAsk, who: Principal) -> CachePopular:
+    async def _popular(self, ask: CachePopularRequest, who: Principal) -> CachePopular:
         who.need_whole_fleet(verbs.cache.POPULAR)
         best = self._cache.popular.best(ask.limit)
         return CachePopular(queries=[PopularQuery(one.asked.query[:200], one.count, one.asked_at) for one in best])
@@ -57,12 +57,12 @@ class CacheVerbs:
     async def _warm(self, ask: CacheWarm, who: Principal) -> CacheWarmed:
         """Run popular queries again, each with its own scopes. Queries that are no longer valid are skipped."""
         who.need_whole_fleet(verbs.cache.WARM)
-        kept = 0
+        stored = 0
         questions = self._cache.popular.best(ask.limit)
         for one in questions:
             narrowed = replace(one.narrowed, cache="refresh", timeout_ms=WARM_MS)
-            kept += await self._asked_again(narrowed, one.asked)
-        return CacheWarmed(asked=len(questions), kept=kept)
+            stored += await self._asked_again(narrowed, one.asked)
+        return CacheWarmed(asked=len(questions), kept=stored)
 
     async def _asked_again(self, narrowed: Search, asked: Search) -> bool:
         """Run one query again. Returns whether its answer is cached now."""

@@ -14,7 +14,7 @@ from fleetfold_shared.messages import AuditOutcome
 __all__ = ["AuditSink", "DeniedRequests"]
 
 WINDOW_S = 60.0
-TOLD_FORBIDDEN, TOLD_LIMITED = 10, 1
+MOST_LOGGED_FORBIDDEN, MOST_LOGGED_LIMITED = 10, 1
 """How many denials per identity and minute are audited in full (forbidden, rate limited); the rest as a number."""
 
 
@@ -39,7 +39,7 @@ class _Window:
     began_at: float
     role: str
     seen: int = 0
-    told: int = 0
+    logged: int = 0
 
 
 class DeniedRequests:
@@ -57,8 +57,8 @@ class DeniedRequests:
         self.forbidden += not limited
         window = self._window(who, role, limited)
         window.seen += 1
-        if window.told < (TOLD_LIMITED if limited else TOLD_FORBIDDEN):
-            window.told += 1
+        if window.logged < (MOST_LOGGED_LIMITED if limited else MOST_LOGGED_FORBIDDEN):
+            window.logged += 1
             self._audit.note(
                 who, verb, "refused", role=role, node=touched.node, target=touched.target, reason=error.message,
                 source=self._where(who),
@@ -82,6 +82,6 @@ class DeniedRequests:
         return window
 
     def _tell(self, who: str, window: _Window, limited: bool) -> None:
-        if more := window.seen - window.told:
+        if more := window.seen - window.logged:
             reason = f"{more} more {'over the limit' if limited else 'forbidden'} within a minute"
             self._audit.note(who, "api", "refused", role=window.role, reason=reason, source=self._where(who))

@@ -23,7 +23,7 @@ from fleetfold_shared.messages import (
     QualityJudge,
     QualityJudged,
     QualityReport,
-    QualityReportAsk,
+    QualityReportRequest,
 )
 
 __all__ = ["EvaluationVerbs", "Holds"]
@@ -65,7 +65,7 @@ class EvaluationVerbs:
         who.need_whole_fleet(verbs.quality.FORGET)
         return await self._book.forget(ask.query)
 
-    async def _report(self, ask: QualityReportAsk, who: Principal) -> QualityReport:
+    async def _report(self, ask: QualityReportRequest, who: Principal) -> QualityReport:
         for name in ask.nodes:
             who.need_node(name, "nodes")
             self._need(name, "nodes")
@@ -74,7 +74,7 @@ class EvaluationVerbs:
         await self._counts.save()
         return await self._measuring.report(self._asked(ask, who))
 
-    def _asked(self, ask: QualityReportAsk, who: Principal) -> ReportScope:
+    def _asked(self, ask: QualityReportRequest, who: Principal) -> ReportScope:
         """The requested nodes and collections that the caller may see."""
         seen: dict[str, list[str]] = {}
         for node in self._registry.all():

@@ -19,7 +19,7 @@ from fleetfold_shared.messages import (
     JobCancel,
     JobEnd,
     JobEnds,
-    JobEndsAsk,
+    JobEndsRequest,
     JobFollow,
     JobGet,
     JobList,
@@ -56,7 +56,7 @@ class JobVerbs:
         begin_waiting()
         return fit_job(await self._jobs.wait(ask.id, ask.wait_ms / 1000))
 
-    async def _ended(self, ask: JobEndsAsk, who: Principal) -> JobEnds:
+    async def _ended(self, ask: JobEndsRequest, who: Principal) -> JobEnds:
         begin_waiting()
         found = await self._bulk.ended(ask.ids, ask.wait_ms / 1000)
         seen = [job for job in found.ended if visible(job, who, verbs.jobs.ENDED)]

@@ -23,8 +23,8 @@ from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import (
     Capability,
     DiscoveredNode,
-    NodeAuditAsk,
     NodeAudited,
+    NodeAuditRequest,
     NodeDiscover,
     NodeGet,
     NodeList,
@@ -37,7 +37,7 @@ from fleetfold_shared.messages import (
     NodesDiscovered,
     NodeState,
     NodeStats,
-    NodeStatsAsk,
+    NodeStatsRequest,
     NodeUpdate,
     encode,
 )
@@ -119,11 +119,11 @@ class NodeVerbs:
         ]
         return NodesDiscovered(nodes=found)
 
-    async def _audit(self, ask: NodeAuditAsk, who: Principal) -> NodeAudited:
+    async def _audit(self, ask: NodeAuditRequest, who: Principal) -> NodeAudited:
         self._node(ask.node, who)
         return await self._fleet.audit(ask)
 
-    async def _stats(self, _ask: NodeStatsAsk, who: Principal) -> NodeStats:
+    async def _stats(self, _ask: NodeStatsRequest, who: Principal) -> NodeStats:
         return fleet_statistics(self._records(who))
 
     def _records(self, who: Principal, *, removed: bool = False) -> list[NodeRecord]:

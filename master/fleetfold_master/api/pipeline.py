@@ -1,7 +1,7 @@
 """The API's pipeline: what every request passes, in order, before its handler.
 
-To add a concern, write an interceptor in `api/interceptors/` and list it here. Requests are counted, timed and told
-apart by their outcome in the request server, around this list; deadline and admission come before it as well.
+To add a concern, write an interceptor in `api/interceptors/` and list it here. Requests are counted, timed and
+distinguished by their outcome in the request server, around this list; deadline and admission come before it as well.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from fleetfold_master.access.rate_limits import Limits
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.credentials import fingerprint
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import NodeList, ServiceFigures, decode, encode
+from fleetfold_shared.messages import NodeList, ServiceCounters, decode, encode
 
 __all__ = ["NODE_SERVICE", "Discovery"]
 
@@ -85,7 +85,7 @@ class Discovery:
     async def _pass_on(self, node: str, answer: ScatterReply, subject: str, reply: str) -> None:
         with contextlib.suppress(FleetfoldError):  # an entry that cannot be decoded is omitted
             if answer.error is None:
-                await self._say(_entry(node, decode(answer.data, ServiceFigures), self._bus.subjects), subject, reply)
+                await self._say(_entry(node, decode(answer.data, ServiceCounters), self._bus.subjects), subject, reply)
 
     async def _say(self, entry: Introspection, subject: str, reply: str) -> None:
         if (body := entry.answer(subject)) is not None:
@@ -97,13 +97,13 @@ class Discovery:
         return all(_rank(me, reply) <= _rank(other, reply) for other in others)
 
 
-def _entry(node: str, figures: ServiceFigures, subjects: Subjects) -> Introspection:
+def _entry(node: str, counters: ServiceCounters, subjects: Subjects) -> Introspection:
     """A node's entry: name, id and subjects from its authenticated name, statistics as the node reports them."""
     entry = Introspection(
-        f"{NODE_SERVICE}{node}", figures.version, id=f"{node}-{fingerprint(figures.incarnation)}",
-        started=figures.started,
+        f"{NODE_SERVICE}{node}", counters.version, id=f"{node}-{fingerprint(counters.incarnation)}",
+        started=counters.started,
     )  # fmt: skip
-    for each in figures.endpoints:
+    for each in counters.endpoints:
         verb = each.name.removeprefix("ask-")
         stats = entry.add(each.name, subjects.call(node, verb) if verb == each.name else subjects.ask(verb), node)
         stats.report(each.requests, each.errors, each.nanoseconds, each.last_error[:MOST_CHARS])

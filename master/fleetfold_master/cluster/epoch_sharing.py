@@ -24,8 +24,8 @@ class EpochSharing:
     async def start(self, versions: CollectionVersions) -> None:
         """Record in `versions` what the peers tell."""
 
-        def heard(told: RaisedEpochs) -> None:
-            versions.record(told.node, told.incarnation, told.epochs)
+        def heard(raised: RaisedEpochs) -> None:
+            versions.record(raised.node, raised.incarnation, raised.epochs)
 
         await self._peers.hear("epochs", RaisedEpochs, heard)
 

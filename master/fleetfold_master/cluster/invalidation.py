@@ -63,7 +63,7 @@ class CacheInvalidation:
     async def serve(self, caches: Mapping[CacheName, Reload]) -> None:
         """Reload these caches from now on when a peer has changed their rows."""
         self._caches = {name: _Cache(reload) for name, reload in caches.items()}
-        await self._peers.serve("changed", self._told)
+        await self._peers.serve("changed", self._on_changed)
 
     def tell_peers(self, event: Event) -> None:
         """A subscriber of `SHARED_CHANGES`: have the peers reload, in the background."""
@@ -98,7 +98,7 @@ class CacheInvalidation:
             for name in ("sessions", "keys"):
                 await self._caches[name].read("")
 
-    async def _told(self, call: Call) -> Reloaded:
+    async def _on_changed(self, call: Call) -> Reloaded:
         change = decode(call.body, Changed)
         await self._uncancelled.run(self._caches[change.cache].read(change.key))
         return Reloaded()

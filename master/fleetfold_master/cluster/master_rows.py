@@ -12,18 +12,19 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
+from fleetfold_master.store.columns import select_by_key
 from fleetfold_master.store.compiled_statements import Script
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.master_tables import LEFT, master
 from fleetfold_master.store.tables import job, tx
 
-__all__ = ["Seen", "StoredMaster", "TakenOver", "beat", "count_owned", "join", "leave", "read_all", "take"]
+__all__ = ["Seen", "StoredMaster", "TakenOver", "count_owned", "heartbeat", "join", "leave", "read_all", "take"]
 
-_INSERT = insert(master).values({column.name: bindparam(column.name) for column in master.c}).inline()
-_BEAT = update(master).where(master.c.id == bindparam("key")).values(beat=master.c.beat + 1)
-_LEAVE = update(master).where(master.c.id == bindparam("key")).values(beat=LEFT)
-_SEEN = select(master.c.id, master.c.beat).order_by(master.c.id)
-_DEAD = delete(master).where(master.c.id == bindparam("key"), master.c.beat == bindparam("seen"))
+_INSERT = insert(master).values({column.key: bindparam(column.key) for column in master.c}).inline()
+_HEARTBEAT = update(master).where(master.c.id == bindparam("key")).values(heartbeats=master.c.heartbeats + 1)
+_LEAVE = update(master).where(master.c.id == bindparam("key")).values(heartbeats=LEFT)
+_SEEN = select(master.c.id, master.c.heartbeats).order_by(master.c.id)
+_DEAD = delete(master).where(master.c.id == bindparam("key"), master.c.heartbeats == bindparam("seen"))
 _GOING_ON = {
     job: job.c.state == "running",
     tx: or_(tx.c.state == "running", tx.c.state == "compensating"),
@@ -37,23 +38,23 @@ _ADOPT = {
     table: update(table).where(going_on, table.c.owner.is_(None)).values(owner=bindparam("me"))
     for table, going_on in _GOING_ON.items()
 }
-_ALL = select(master).order_by(master.c.started_at, master.c.id)
+_ALL = select_by_key(master).order_by(master.c.started_at, master.c.id)
 _OWNED = {
     table: select(table.c.owner, func.count().label("owned")).where(going_on).group_by(table.c.owner)
     for table, going_on in _GOING_ON.items()
 }
-_OF_SEAT = select(master.c.id, master.c.beat).where(
-    or_(master.c.seat == bindparam("here"), master.c.beat == bindparam("left"))
+_OF_INSTANCE = select(master.c.id, master.c.heartbeats).where(
+    or_(master.c.instance_id == bindparam("here"), master.c.heartbeats == bindparam("left"))
 )
 
 
 class StoredMaster(NamedTuple):
-    """A master's row. `seat` identifies its data directory, which one process uses at a time; `beat` counts
-    heartbeats."""
+    """A master's row. `instance_id` identifies its data directory, which one process uses at a time; `heartbeats`
+    are counted."""
 
     id: str
-    seat: str
-    beat: int
+    instance_id: str
+    heartbeats: int
     host: str
     pid: int
     started_at: float
@@ -63,7 +64,7 @@ class Seen(NamedTuple):
     """What other masters see of a master."""
 
     id: str
-    beat: int
+    heartbeats: int
 
 
 class TakenOver(NamedTuple):
@@ -78,16 +79,16 @@ def join(script: Script, me: StoredMaster) -> None:
     """Insert this master's row, and take over the work of its data directory's last process, of masters that left, and
     unowned work."""
     script.run(_INSERT, **me._asdict())
-    for dead, seen in script.rows(_OF_SEAT, here=me.seat, left=LEFT):
+    for dead, seen in script.rows(_OF_INSTANCE, here=me.instance_id, left=LEFT):
         if dead != me.id:
             take(script, Seen(dead, seen), me.id)
     for statement in _ADOPT.values():
         script.run(statement, me=me.id)
 
 
-def beat(script: Script, me: str) -> list[Seen]:
+def heartbeat(script: Script, me: str) -> list[Seen]:
     """Write a heartbeat. Returns the other masters as of now."""
-    script.run(_BEAT, key=me)
+    script.run(_HEARTBEAT, key=me)
     return [Seen(*row) for row in script.rows(_SEEN) if row[0] != me]
 
 
@@ -98,7 +99,7 @@ def leave(script: Script, me: str) -> None:
 
 def take(script: Script, dead: Seen, me: str) -> TakenOver | None:
     """Take over the work of `dead`. Returns None if it is alive after all, or if another master was faster."""
-    if script.run(_DEAD, key=dead.id, seen=dead.beat) != 1:
+    if script.run(_DEAD, key=dead.id, seen=dead.heartbeats) != 1:
         return None
     jobs, transactions = (_ids(script.rows(_TAKE[table], dead=dead.id, me=me)) for table in (job, tx))
     return TakenOver(dead.id, jobs, transactions)

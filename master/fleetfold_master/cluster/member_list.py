@@ -31,7 +31,8 @@ class MemberList:
     def _info(self, master: StoredMaster, jobs: int, transactions: int) -> MasterInfo:
         state = self._state(master)
         info = MasterInfo(
-            id=master.id, seat=master.seat, host=master.host, pid=master.pid, started_at=master.started_at, state=state,
+            id=master.id, instance_id=master.instance_id, seat=master.instance_id, host=master.host,
+            pid=master.pid, started_at=master.started_at, state=state,
             silent_s=self._membership.silent_s(master.id) if state == "silent" else None,
             jobs=jobs, transactions=transactions,
         )  # fmt: skip
@@ -40,6 +41,6 @@ class MemberList:
     def _state(self, master: StoredMaster) -> MasterState:
         if master.id == self._membership.id:
             return "answering"
-        if master.beat == LEFT:
+        if master.heartbeats == LEFT:
             return "left"
         return "alive" if self._membership.silent_s(master.id) is None else "silent"

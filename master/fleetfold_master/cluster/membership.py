@@ -26,13 +26,14 @@ from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.ids import new_id
 
-__all__ = ["BEAT_S", "Membership"]
+__all__ = ["HEARTBEAT_S", "Membership"]
 
 log = structlog.get_logger(__name__)
 
-BEAT_S = 0.5
+HEARTBEAT_S = 0.5
 MISSED = 4
-"""Own heartbeats without one of another's until that master is dead. With `BEAT_S`: at most 2.5 s after its last."""
+"""Own heartbeats without one of another's until that master is dead. With `HEARTBEAT_S`: at most 2.5 s after its
+last."""
 SILENT_S = 1.9
 """And at least so many seconds, in case the own heartbeats come faster."""
 
@@ -42,12 +43,12 @@ AMISS = 2
 
 @dataclass(slots=True)
 class _Watched:
-    beat: int
+    heartbeats: int
     since: float
     missed: int = 0
 
     def is_dead(self, now: float) -> bool:
-        return self.beat == LEFT or (self.missed >= MISSED and now - self.since >= SILENT_S)
+        return self.heartbeats == LEFT or (self.missed >= MISSED and now - self.since >= SILENT_S)
 
 
 class Membership:
@@ -57,22 +58,22 @@ class Membership:
     set when this master has lost its lease.
     """
 
-    def __init__(self, store: Store, clock: Clock, seat: str, publish: Publish = publish_to_nobody) -> None:
+    def __init__(self, store: Store, clock: Clock, instance_id: str, publish: Publish = publish_to_nobody) -> None:
         self.id = new_id()
         self.others: frozenset[str] = frozenset()
         self.lost = asyncio.Event()
         self.dead: tuple[Seen, ...] = ()
-        self._store, self._clock, self._seat, self._publish = store, clock, seat, publish
+        self._store, self._clock, self._instance_id, self._publish = store, clock, instance_id, publish
         self._found_dead = asyncio.Event()
         self._watched: dict[str, _Watched] = {}
-        self._beating = BackgroundTasks()
+        self._tasks = BackgroundTasks()
 
     async def join(self) -> None:
         """Join, with the work of the last process of this data directory, of masters that left, and unowned work.
 
         From now on the store lets this master write only while it holds the lease; `start` renews it.
         """
-        me = StoredMaster(self.id, self._seat, 0, socket.gethostname()[:255], os.getpid(), self._clock.wall())
+        me = StoredMaster(self.id, self._instance_id, 0, socket.gethostname()[:255], os.getpid(), self._clock.wall())
         await self._store.script(lambda script: master_rows.join(script, me))
         self._store.fence.enforce(self.id, self.lost.set)
 
@@ -84,11 +85,11 @@ class Membership:
 
     def start(self) -> None:
         """Write heartbeats until `leave`."""
-        self._beating.spawn(self._beat_on())
+        self._tasks.spawn(self._send_heartbeats())
 
     async def leave(self) -> None:
         """Leave: the other masters take over at their next heartbeat."""
-        await self._beating.cancel()
+        await self._tasks.cancel()
         try:
             await self._store.script(partial(master_rows.leave, me=self.id))
         except FleetfoldError as error:  # the lease is lost, or the database is unavailable: the peers will notice
@@ -101,9 +102,9 @@ class Membership:
             return None
         return self._clock.monotonic() - watched.since
 
-    async def beat(self) -> None:
+    async def heartbeat(self) -> None:
         """Write a heartbeat, and check the other masters."""
-        seen = await self._store.script(partial(master_rows.beat, me=self.id))
+        seen = await self._store.script(partial(master_rows.heartbeat, me=self.id))
         self.dead = self._look_at(seen)
         before, self.others = self.others, frozenset(each.id for each in seen if each not in self.dead)
         if self.dead:
@@ -124,18 +125,18 @@ class Membership:
         before, self._watched = self._watched, {}
         for each in seen:
             watched = before.get(each.id)
-            if watched is None or watched.beat != each.beat:
-                watched = _Watched(each.beat, now)
+            if watched is None or watched.heartbeats != each.heartbeats:
+                watched = _Watched(each.heartbeats, now)
             else:
                 watched.missed += 1
             self._watched[each.id] = watched
         return tuple(each for each in seen if self._watched[each.id].is_dead(now))
 
-    async def _beat_on(self) -> None:
+    async def _send_heartbeats(self) -> None:
         while not self.lost.is_set():
-            await self._clock.sleep(BEAT_S)
+            await self._clock.sleep(HEARTBEAT_S)
             try:
-                await self.beat()
+                await self.heartbeat()
             except FleetfoldError as error:
                 log.warning("master.heartbeat_failed", reason=error.message)
             except Exception:  # a database that is unavailable comes back

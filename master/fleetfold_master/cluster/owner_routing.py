@@ -105,13 +105,13 @@ class OwnerRouting:
         """Stream the stored states until this master owns the subject, or there is no owner; then pass the call on."""
         ask: Any = call.get(MESSAGE)
         binding, engine, loop = self._bindings[verb.name], self._engines[verb.area], asyncio.get_running_loop()
-        until, told = loop.time() + ask.wait_ms / 1000, None
+        until, sent = loop.time() + ask.wait_ms / 1000, None
         begin_waiting()
         while not engine.owns(ask.id) and loop.time() < until and await engine.owner_of(ask.id) is not None:
             record = await binding.answer(msgspec.structs.replace(ask, wait_ms=0), call.get(PRINCIPAL))
-            if record != told:
+            if record != sent:
                 await call.say(record)
-                told = record
+                sent = record
             await until_next_look(LOOK_S, until - loop.time())
         left_ms = max(0, int((until - loop.time()) * 1000))
         call.put(MESSAGE, msgspec.structs.replace(ask, wait_ms=left_ms))

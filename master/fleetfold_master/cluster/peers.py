@@ -85,7 +85,7 @@ class Peers:
             except InvalidInput as error:
                 self._quiet.warning("peer.malformed", verb, verb=verb, reason=error.message)
 
-        self._ends.append(await self._bus.subscribe(self._bus.subjects.peer(ALL, verb), receive))
+        self._ends.append(await self._bus.connection.subscribe(self._bus.subjects.peer(ALL, verb), receive))
 
     async def stop(self) -> None:
         """Unsubscribe from the peers' subjects."""

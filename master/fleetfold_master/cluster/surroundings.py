@@ -16,7 +16,7 @@ __all__ = ["Surroundings"]
 
 
 class Surroundings:
-    """`look` reads them anew; `check_pages` reads the whole database. `broker` is None without a system account."""
+    """`look` reads the disk and the broker anew. `broker` is None without a system account."""
 
     def __init__(self, data: Path, store: Store, broker: StoreHealth | None) -> None:
         self._disk = DiskWatch("master", lambda: DiskSpace.of(data), "it can accept no work")
@@ -27,10 +27,6 @@ class Surroundings:
         self._disk.look()
         if self._broker is not None:
             await self._broker.look()
-
-    async def check_pages(self) -> None:
-        """Read all pages of the database."""
-        await self._store.check_pages()
 
     def described(self, me: MasterInfo) -> MasterInfo:
         """Return this master's description with them."""

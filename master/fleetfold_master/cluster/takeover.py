@@ -13,7 +13,7 @@ import structlog
 
 from fleetfold_master.cluster import master_rows
 from fleetfold_master.cluster.master_rows import Seen, TakenOver
-from fleetfold_master.cluster.membership import BEAT_S, Membership
+from fleetfold_master.cluster.membership import HEARTBEAT_S, Membership
 from fleetfold_master.store import Store
 from fleetfold_master.store.master_tables import LEFT
 from fleetfold_shared.clock import Clock
@@ -64,7 +64,9 @@ class Takeover:
         if taken is None:
             return
         jobs, transactions = len(taken.jobs), len(taken.transactions)
-        log.warning("master.taken_over", dead=dead.id, left=dead.beat == LEFT, jobs=jobs, transactions=transactions)
+        log.warning(
+            "master.taken_over", dead=dead.id, left=dead.heartbeats == LEFT, jobs=jobs, transactions=transactions
+        )
         self._resuming.spawn(self._resume_until_done(taken))
 
     async def _resume_until_done(self, taken: TakenOver) -> None:
@@ -77,4 +79,4 @@ class Takeover:
                 log.exception("master.resumption_broke")
             else:
                 return
-            await self._clock.sleep(BEAT_S)
+            await self._clock.sleep(HEARTBEAT_S)

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
+from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.api import Bindings, NodeGateway
 from fleetfold_master.cluster.invalidation import Reload
@@ -39,10 +40,10 @@ class ClusterPeers:
     """
 
     def __init__(
-        self, peers: Peers, fleet: NodeGateway, jobs: Jobs, transactions: Transactions, on_failure: OnFailure,
-        cut_off: CutOff, is_replaced: Callable[[str, str], bool],
+        self, peers: Peers, fleet: NodeGateway, topology: Topology, jobs: Jobs, transactions: Transactions,
+        on_failure: OnFailure, cut_off: CutOff, is_replaced: Callable[[str, str], bool],
     ) -> None:  # fmt: skip
-        self._fleet, self._jobs, self._transactions, self._cut_off = fleet, jobs, transactions, cut_off
+        self._topology, self._jobs, self._transactions, self._cut_off = topology, jobs, transactions, cut_off
         engines = ((_job_of, jobs), (_transaction_of, transactions))
         self.results = ResultRouting(engines, peers, fleet.learn, on_failure, is_replaced)
         self._peers = peers
@@ -69,7 +70,7 @@ class ClusterPeers:
         """First of all: while its connections are open, the broker gives a hanging master a share of the requests."""
         try:
             await self._cut_off(dead)
-            await self._fleet.redeliver_results()
+            await self._topology.redeliver_results()
         except FleetfoldError as error:  # then the results come when the broker's ack wait has expired
             log.warning("results.not_redelivered", reason=error.message)
 

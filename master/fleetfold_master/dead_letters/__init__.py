@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from fleetfold_master.dead_letters.dead_letter_policy import dead_letter_of_step, dead_letters_for, undelivered
+from fleetfold_master.dead_letters.dead_letter_policy import (
+    StepCommand,
+    dead_letter_of_delivery,
+    dead_letter_of_step,
+    dead_letters_for,
+)
 from fleetfold_master.dead_letters.dead_letters import DeadLetters
 
-__all__ = ["DeadLetters", "dead_letter_of_step", "dead_letters_for", "undelivered"]
+__all__ = ["DeadLetters", "StepCommand", "dead_letter_of_delivery", "dead_letter_of_step", "dead_letters_for"]

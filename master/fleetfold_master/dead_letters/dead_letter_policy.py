@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -12,16 +12,18 @@ from fleetfold_master.dead_letters import rows
 from fleetfold_master.events import DeadLettered, WriteWithEvent
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, command_id
+from fleetfold_master.webhooks.model import Delivery
 from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, DeadLetterReason, Job
 
 __all__ = [
     "MOST_BYTES",
+    "StepCommand",
     "dead_letter_id",
+    "dead_letter_of_delivery",
     "dead_letter_of_step",
     "dead_letters_for",
     "event_of",
     "fitting",
-    "undelivered",
 ]
 
 MOST_BYTES = 16 * 1024
@@ -54,34 +56,45 @@ def dead_letters_for(
     return (_written(dead_letter),)
 
 
-def dead_letter_of_step(
-    tx: str, step: str, node: str, result: CommandResult, work: tuple[str, Any], now: float, *,
-    compensation: bool, caller: str = "", by: str = "",
-) -> DeadLetter | None:  # fmt: skip
-    """The same for a command of a transaction's step or its compensation; `work` is its action and parameters."""
+class StepCommand(NamedTuple):
+    """A command of a transaction's step, or with `compensation` its compensation; `caller` ran the transaction."""
+
+    tx: str
+    step: str
+    node: str
+    action: str
+    params: Any
+    caller: str
+    compensation: bool
+
+
+def dead_letter_of_step(command: StepCommand, result: CommandResult, now: float, *, by: str = "") -> DeadLetter | None:
+    """The same for a command of a transaction's step."""
     reason = _REASONS.get(result.code)
-    if reason is None or not (compensation or reason in _WORTH_TELLING):
+    if reason is None or not (command.compensation or reason in _WORTH_TELLING):
         return None
-    (action, given), error = work, (result.error or "")[:MOST_CHARS]
-    params, whole = fitting(given)
+    error, (params, whole) = (result.error or "")[:MOST_CHARS], fitting(command.params)
     ended = DeadLetterEvent(now, result.outcome, _said(error, by))
     return DeadLetter(
-        id=dead_letter_id(result.id), reason=reason, command=result.id, node=node, at=now, action=action, params=params,
-        whole=whole, error=error, tx=tx, step=step, caller=caller, history=[*_starts(result.starts, now), ended],
+        id=dead_letter_id(result.id), reason=reason, command=result.id, node=command.node, at=now,
+        action=command.action, params=params, whole=whole, error=error, tx=command.tx, step=command.step,
+        caller=command.caller, history=[*_starts(result.starts, now), ended],
     )  # fmt: skip
 
 
-def undelivered(
-    command: str, target: str, body: Any, error: str, history: Sequence[DeadLetterEvent], now: float, *,
-    job: str | None = None, tx: str | None = None, caller: str = "",
-) -> WriteWithEvent:  # fmt: skip
-    """The writes when a callback or a webhook is abandoned; `target` is its destination."""
-    params, whole = fitting(body)
+def dead_letter_of_delivery(delivery: Delivery, why: str, now: float) -> Sequence[WriteWithEvent]:
+    """The writes for a callback or an alert that is abandoned."""
+    of_job = delivery.type == "job.ended"
+    history = [
+        DeadLetterEvent(delivery.created_at, delivery.type, delivery.record),
+        DeadLetterEvent(now, "abandoned", f"after {delivery.tries} tries"),
+    ]
     dead_letter = DeadLetter(
-        id=dead_letter_id(command), reason="undelivered", command=command, node="", at=now, action=target[:63],
-        params=params, whole=whole, error=error[:MOST_CHARS], job=job, tx=tx, caller=caller, history=list(history),
+        id=dead_letter_id(delivery.id), reason="undelivered", command=delivery.id, node="", at=now,
+        action=delivery.target[:63], error=why[:MOST_CHARS], job=delivery.record if of_job else None,
+        tx=None if of_job else delivery.record, caller=delivery.name, history=history,
     )  # fmt: skip
-    return _written(dead_letter)
+    return (_written(dead_letter),)
 
 
 def event_of(dead_letter: DeadLetter) -> DeadLettered:

@@ -13,19 +13,18 @@ from fleetfold_broker.identity.seal_check import NOT_SEALED
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_master.dead_letters import rows
 from fleetfold_master.dead_letters.dead_letter_policy import (
+    StepCommand,
     dead_letter_id,
     dead_letter_of_step,
     dead_letters_for,
     event_of,
     fitting,
-    undelivered,
 )
 from fleetfold_master.events import Publish, WriteWithEvent, publish_to_nobody
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, command_id, parse_command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions.model import parse_id
-from fleetfold_master.webhooks.model import Delivery
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import Conflict, NotFound
 from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent, DeadLetterList, Job, Run
@@ -33,8 +32,8 @@ from fleetfold_shared.messages import CommandResult, DeadLetter, DeadLetterEvent
 __all__ = ["DeadLetters"]
 
 MOST = 10_000
-KEPT_S = 90 * 86_400
-NODES_LETTERS = 1000
+RETENTION_S = 90 * 86_400
+MOST_OF_NODE = 1000
 """The most commands stored of a node that is removed: the latest."""
 
 log = structlog.get_logger(__name__)
@@ -61,24 +60,11 @@ class DeadLetters:
         """The writes that `Jobs` commits with a task's end."""
         return dead_letters_for(job, node, ending, now, by=self._by)
 
-    def of_delivery(self, delivery: Delivery, why: str, now: float) -> Sequence[WriteWithEvent]:
-        """The writes for a callback or an alert that is abandoned."""
-        of_job = delivery.type == "job.ended"
-        history = [
-            DeadLetterEvent(delivery.created_at, delivery.type, delivery.record),
-            DeadLetterEvent(now, "given_up", f"after {delivery.tries} tries"),
-        ]
-        dead_letter = undelivered(
-            delivery.id, delivery.target, None, why, history, now, job=delivery.record if of_job else None,
-            tx=None if of_job else delivery.record, caller=delivery.name,
-        )  # fmt: skip
-        return (dead_letter,)
-
     async def of_removed_node(self, node: str) -> None:
         """Store the commands queued for a node that is about to be removed, because its queue goes with it."""
         now = self._clock.wall()
         dead_letters = [
-            self._unanswered(row, node, now) for row in await rows.read_unanswered(self._store, node, NODES_LETTERS)
+            self._unanswered(row, node, now) for row in await rows.read_unanswered(self._store, node, MOST_OF_NODE)
         ]
         if dead_letters:
             await self._keep(dead_letters)
@@ -143,7 +129,7 @@ class DeadLetters:
 
     async def prune(self) -> None:
         """Delete those older than 90 days, and the oldest beyond 10,000."""
-        await self._store.write(rows.older(self._clock.wall() - KEPT_S), rows.over(MOST))
+        await self._store.write(rows.older(self._clock.wall() - RETENTION_S), rows.over(MOST))
 
     async def of_step(self, node: str, result: CommandResult) -> None:
         """Store a failed command of a transaction's step, if the policy says so; called before the result is
@@ -151,15 +137,14 @@ class DeadLetters:
         address = parse_id(result.id)
         if address is None or (row := await rows.read_step(self._store, address.tx, address.step)) is None:
             return
-        compensation = not address.forward
-        work = (row["action"], msgspec.json.decode(row["params"]))
-        if compensation and row["rollback"] is not None:
+        action, params = row["action"], msgspec.json.decode(row["params"])
+        if not address.forward and row["rollback"] is not None:
             rollback = msgspec.json.decode(row["rollback"])
-            work = (rollback["action"], rollback.get("params", {}))
-        dead_letter = dead_letter_of_step(
-            address.tx, address.step, node, result, work, self._clock.wall(), compensation=compensation,
-            caller=row["caller"], by=self._by,
-        )  # fmt: skip
+            action, params = rollback["action"], rollback.get("params", {})
+        command = StepCommand(
+            address.tx, address.step, node, action, params, row["caller"], compensation=not address.forward
+        )
+        dead_letter = dead_letter_of_step(command, result, self._clock.wall(), by=self._by)
         if dead_letter is not None:
             await self._keep([dead_letter])
 

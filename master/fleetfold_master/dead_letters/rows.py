@@ -37,14 +37,14 @@ _RETRIED = (
 )
 _DROP = delete(dead_letter).where(dead_letter.c.id == bindparam("of_id"))
 _OLDER = delete(dead_letter).where(dead_letter.c["at"] < bindparam("before"))
-_LAST_KEPT = (
+_OLDEST_RETAINED = (
     select(dead_letter.c["at"])
     .order_by(dead_letter.c["at"].desc())
     .limit(1)
     .offset(bindparam("most", type_=Integer))
     .scalar_subquery()
 )
-_OVER = delete(dead_letter).where(dead_letter.c["at"] <= _LAST_KEPT)
+_OVER = delete(dead_letter).where(dead_letter.c["at"] <= _OLDEST_RETAINED)
 
 
 def buried(dead_letters: Iterable[DeadLetter]) -> Write:

@@ -66,9 +66,9 @@ def _condition(when: Filter, inputs: Mapping[str, Any], room: Room) -> Filter:
     parts = {name: [_condition(part, inputs, room) for part in getattr(when, name) or ()] for name in names}
     given = when.value
     value = [_value(one, inputs, room) for one in given] if isinstance(given, list) else _value(given, inputs, room)
-    kept: dict[str, Any] = {name: found for name, found in parts.items() if found}
+    filled: dict[str, Any] = {name: found for name, found in parts.items() if found}
     try:
-        return msgspec.convert(msgspec.to_builtins(replace(when, value=value, **kept)), Filter)
+        return msgspec.convert(msgspec.to_builtins(replace(when, value=value, **filled)), Filter)
     except msgspec.ValidationError as error:
         raise InvalidInput(f"{error}: a condition compares with one value, or with a list of them") from None
 

@@ -22,7 +22,7 @@ from fleetfold_master.evaluation.search_statistics import DAY_S, FLEET
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, Overloaded
-from fleetfold_shared.messages import QualityFigures, QualityReport, QueryQuality, Search, Searched
+from fleetfold_shared.messages import QualityMetrics, QualityReport, QueryQuality, Search, Searched
 from fleetfold_shared.text.ranking_metrics import DEPTH, ndcg, recall
 
 __all__ = ["Evaluation", "Place", "ReportScope"]
@@ -79,18 +79,18 @@ class Evaluation:
             if time.perf_counter() - started >= asked.timeout_s:
                 break
             await run.measure(text, await read_judged(self._store, query))
-        figures = await self._used(run.figures(), asked, since)
+        metrics = await self._used(run.metrics(), asked, since)
         return QualityReport(
-            fleet=figures.pop(FLEET), nodes=[one for _, one in sorted(figures.items()) if one.collection is None],
-            collections=[one for _, one in sorted(figures.items()) if one.collection is not None],
+            fleet=metrics.pop(FLEET), nodes=[one for _, one in sorted(metrics.items()) if one.collection is None],
+            collections=[one for _, one in sorted(metrics.items()) if one.collection is not None],
             worst=sorted(run.single, key=lambda one: (one.ndcg, one.query))[:WORST], judged=len(queries),
             measured=len(run.single), incomplete=run.incomplete, since=since,
             took_ms=round((time.perf_counter() - started) * 1000, 3),
         )  # fmt: skip
 
     async def _used(
-        self, figures: dict[Place, QualityFigures], asked: ReportScope, since: float
-    ) -> dict[Place, QualityFigures]:
+        self, metrics: dict[Place, QualityMetrics], asked: ReportScope, since: float
+    ) -> dict[Place, QualityMetrics]:
         """Add the metrics of clicks and counts."""
         ranks: defaultdict[Place, list[tuple[int, int]]] = defaultdict(list)
         for click, times in await read_clicks(self._store, since):
@@ -100,13 +100,13 @@ class Evaluation:
         for place, ranked in ranks.items():
             clicks = sum(times for _, times in ranked)
             mean = sum(times / rank for rank, times in ranked) / clicks
-            figures[place] = replace(figures[place], clicks=clicks, click_rr=round(mean, 4))
+            metrics[place] = replace(metrics[place], clicks=clicks, click_rr=round(mean, 4))
         for count in await read_counts(self._store, int(since // DAY_S)):
             place = (count.node, count.collection)
-            if place in figures and _shown(place, asked):
+            if place in metrics and _shown(place, asked):
                 rate = round(count.empty / count.searches, 4)
-                figures[place] = replace(figures[place], searches=count.searches, zero_rate=rate)
-        return figures
+                metrics[place] = replace(metrics[place], searches=count.searches, zero_rate=rate)
+        return metrics
 
 
 class ReportRun:
@@ -135,10 +135,10 @@ class ReportRun:
         whole = rankings[FLEET]
         self.single.append(QueryQuality(text, round(ndcg(whole, grades), 4), round(recall(whole, grades), 4)))
 
-    def figures(self) -> dict[Place, QualityFigures]:
+    def metrics(self) -> dict[Place, QualityMetrics]:
         """The metrics of every place: means over its queries."""
         return {
-            (node, collection): QualityFigures(
+            (node, collection): QualityMetrics(
                 node or None, collection or None, len(one.ndcg), one.judgements, _mean(one.ndcg), _mean(one.recall)
             )
             for (node, collection), one in self._measured.items()

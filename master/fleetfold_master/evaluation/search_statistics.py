@@ -25,10 +25,10 @@ _Place = tuple[int, str, str]
 
 
 class SearchStatistics:
-    """Counts searches; `save` writes counts, `prune` deletes those older than `kept_days`, and such clicks."""
+    """Counts searches; `save` writes counts, `prune` deletes those older than `retention_days`, and such clicks."""
 
-    def __init__(self, store: Store, clock: Clock, kept_days: int) -> None:
-        self._store, self._clock, self._kept_days = store, clock, kept_days
+    def __init__(self, store: Store, clock: Clock, retention_days: int) -> None:
+        self._store, self._clock, self._retention_days = store, clock, retention_days
         self._searches: Counter[_Place] = Counter()
         self._empty: Counter[_Place] = Counter()
 
@@ -66,7 +66,7 @@ class SearchStatistics:
     async def prune(self) -> None:
         """A periodic task: delete what is older than the retention time."""
         now = self._clock.wall()
-        await self._store.write(*older(now - self._kept_days * DAY_S, int(now // DAY_S) - self._kept_days))
+        await self._store.write(*older(now - self._retention_days * DAY_S, int(now // DAY_S) - self._retention_days))
 
     async def _write(self, day: int, counts: list[StoredCount]) -> None:
         try:

@@ -26,8 +26,8 @@ async def changes_of(job: RunningJob, timeout_s: float) -> AsyncGenerator[Job, N
     with job.watched() as news:
         while True:
             news.clear()
-            yield (told := job.view())
-            if told.state != "running":
+            yield (sent := job.view())
+            if sent.state != "running":
                 return
             if not await ends_within(until - clock(), news.wait()):
                 return
@@ -40,10 +40,10 @@ async def stored_changes(
 ) -> AsyncGenerator[Job, None]:
     """The states of a job that has ended or belongs to another master, read from its rows."""
     clock = asyncio.get_running_loop().time
-    until, told = clock() + timeout_s, None
+    until, sent = clock() + timeout_s, None
     while True:
-        if (job := await read(key)) != told:
-            told = job
+        if (job := await read(key)) != sent:
+            sent = job
             yield job
         if job.state != "running" or clock() >= until:
             return

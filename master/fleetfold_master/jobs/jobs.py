@@ -5,7 +5,7 @@ Each change is committed before it is visible, sent or acknowledged, so a job su
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from functools import partial
 from math import inf
 
@@ -30,7 +30,7 @@ from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded, Unavailable
-from fleetfold_shared.messages import CommandResult, Job, JobList, ProgressReport, Run
+from fleetfold_shared.messages import CommandResult, Job, JobList, Run
 
 __all__ = ["Jobs"]
 
@@ -38,8 +38,8 @@ _GRACE_S = 5.0  # after a restart, the results of the meantime are read first
 
 
 class Jobs:
-    """All jobs of this master. The owner calls `recover` once, `sweep` every half second, `save_progress` every other
-    second, and `close`.
+    """All jobs of this master. `results` takes what nodes report of their tasks. The owner calls `recover` once,
+    `sweep` every half second, `results.save_progress` every other second, and `close`.
 
     Without `cancellations`, commands are not withdrawn from their nodes' queues.
     """
@@ -54,7 +54,7 @@ class Jobs:
         self._clock = clock
         self._engine = JobEngine(store, sender, clock, options)
         self._uncancelled = UncancelledTasks()
-        self._answers = TaskResults(store, clock, self._engine, self._uncancelled, options, cancellations)
+        self.results = TaskResults(store, clock, self._engine, self._uncancelled, options, cancellations)
         self._cancellations = cancellations
         self._loading = JobLoading(store, clock, self._engine, options.owner, self._continue, self._uncancelled)
         self._sweep = Sweeper(self._engine, health, cancellations, self._loading.all)
@@ -76,7 +76,7 @@ class Jobs:
         """Cancel a job on behalf of `by`, and return its present state. Tasks that have not begun never will; begun
         ones continue until their node has stopped them or reports their end. Idempotent. Raises `NotFound`, or
         `Conflict` if it has ended."""
-        await self.fetch(key)
+        await self._loading.one(key)
         job = self._engine.running.get(key)
         if job is None:
             if (await self.get(key)).state == "running":
@@ -92,20 +92,8 @@ class Jobs:
         Returns False if the result belongs to no job here. A duplicate changes nothing.
         """
         if self._engine.spill and (address := parse_command_id(result.id)) is not None:
-            await self.fetch(address[0])
-        return await self._answers.result(node, result)
-
-    def on_progress(self, node: str, report: ProgressReport) -> bool:
-        """Process a progress report. Returns False if its command is not running here."""
-        return self._answers.progress(node, report)
-
-    async def save_progress(self) -> None:
-        """Write the progress reported since the last call; the progress of an ended task is written with its end."""
-        await self._answers.save_progress()
-
-    async def on_withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:
-        """End commands that will certainly never begin: ids, each with who cancelled it. Returns when committed."""
-        await self._answers.withdrawn(node, wanted)
+            await self._loading.one(address[0])
+        return await self.results.result(node, result)
 
     async def get(self, key: str) -> Job:
         """The job's present state. Raises `NotFound`."""

@@ -43,4 +43,4 @@ async def subscribe_to_progress(bus: Bus, inflow: Inflow, *takers: OnProgress, r
             return
         any(take(node, report) for take in takers)
 
-    await bus.subscribe(bus.subjects.progress(), hear)
+    await bus.connection.subscribe(bus.subjects.progress(), hear)

@@ -36,7 +36,7 @@ class TaskResults:
         self._cancellations, self._publish = cancellations, options.publish
         self._dead_letters_for, self._at_late_end = options.dead_letters_for, options.at_late_end
         self._refuses, self._ask_again = options.refuses, AskAgain(clock)
-        self._told: dict[str, tuple[RunningJob, Task]] = {}
+        self._reported: dict[str, tuple[RunningJob, Task]] = {}
         self._late = asyncio.Lock()
 
     async def result(self, node: str, result: CommandResult) -> bool:
@@ -79,14 +79,14 @@ class TaskResults:
         if job is None or task is None or not task.open:
             return False
         task.progress = report.progress
-        self._told[report.id] = (job, task)
+        self._reported[report.id] = (job, task)
         job.changed()
         return True
 
     async def save_progress(self) -> None:
         """Write the progress reported since the last call; the progress of an ended task is written with its end."""
-        told, self._told = self._told, {}
-        if changed := [(job.id, task) for job, task in told.values() if task.open]:
+        reported, self._reported = self._reported, {}
+        if changed := [(job.id, task) for job, task in reported.values() if task.open]:
             await self._store.write(job_rows.progress(changed))
 
     async def withdrawn(self, node: str, wanted: Mapping[str, str]) -> None:

@@ -19,7 +19,7 @@ OFF_S = 60.0
 """Seconds from the reference beyond which a clock is wrong."""
 BACK_S = 30.0
 """Seconds within which a wrong clock is right again."""
-BEATS = 2
+HEARTBEATS = 2
 """Heartbeats in a row that must say so: one alone may have waited on its way."""
 THIS = ""
 """The name of this master's own clock."""
@@ -45,8 +45,8 @@ class ClockWatch:
 
     def forget(self, node: str) -> None:
         """Forget a node that has left."""
-        for kept in (self._offsets, self._far, self._off):
-            kept.pop(node, None)
+        for by_node in (self._offsets, self._far, self._off):
+            by_node.pop(node, None)
 
     def off_s(self, node: str) -> float | None:
         """How far a wrong clock is ahead of its peers' in seconds, negative if behind; None for one that is right."""
@@ -59,7 +59,7 @@ class ClockWatch:
     def _judge(self, name: str, off_s: float) -> None:
         if abs(off_s) > OFF_S:
             self._far[name] = self._far.get(name, 0) + 1
-            if self._far[name] >= BEATS:
+            if self._far[name] >= HEARTBEATS:
                 self._wrong(name, off_s)
             return
         self._far.pop(name, None)

@@ -11,7 +11,7 @@ from fleetfold_shared.errors import NotFound
 
 __all__ = ["DeclaredLimits"]
 
-KEPT_S = 2.0
+VALID_S = 2.0
 """Seconds for which the fleet-wide limits are cached; those of a job's own nodes are always read."""
 
 
@@ -20,16 +20,16 @@ class DeclaredLimits:
 
     def __init__(self, registry: Registry, clock: Clock) -> None:
         self._registry, self._clock = registry, clock
-        self._kept: dict[str, int] = {}
+        self._limits: dict[str, int] = {}
         self._until = 0.0
 
     def __call__(self, action: str, nodes: Sequence[str]) -> int | None:
         """The limit of `action` on `nodes`; None if no node declares one."""
         now = self._clock.monotonic()
         if now >= self._until:
-            self._until, self._kept = now + KEPT_S, _least(self._registry.all())
+            self._until, self._limits = now + VALID_S, _least(self._registry.all())
         here = (info.slots for node in self._known(nodes) for info in node.description.actions if info.name == action)
-        return min((slots for slots in (self._kept.get(action), *here) if slots is not None), default=None)
+        return min((slots for slots in (self._limits.get(action), *here) if slots is not None), default=None)
 
     def _known(self, nodes: Iterable[str]) -> Iterable[StoredNode]:
         for name in nodes:

@@ -55,7 +55,7 @@ class Inflow:
         self._heartbeats = Budget(limits.heartbeats_per_s, clock)
         self._progress = Budget(limits.progress_per_s, clock)
         self._all = Budget(limits.flood_per_s, clock)
-        self._told: dict[str, float] = {}
+        self._reported_at: dict[str, float] = {}
 
     def heartbeat(self, node: str, size: int = 0) -> bool:
         """Whether to process this heartbeat of `size` bytes now."""
@@ -72,8 +72,10 @@ class Inflow:
         if not self.limits.flood_per_s or self._all.take(identity, _cost(size)):
             return
         now = self._clock.monotonic()
-        if now - self._told.get(identity, -AGAIN_S) >= AGAIN_S:
-            self._told = {each: at for each, at in self._told.items() if now - at < AGAIN_S} | {identity: now}
+        if now - self._reported_at.get(identity, -AGAIN_S) >= AGAIN_S:
+            self._reported_at = {each: at for each, at in self._reported_at.items() if now - at < AGAIN_S} | {
+                identity: now
+            }
             self._publish(IdentityFlooded(identity))
 
 

@@ -1,6 +1,6 @@
 """Known ledgers: whether the ledger that a node has now is the one that the masters know of it.
 
-    told by the node                     verdict
+    reported by the node                   verdict
     -----------------------------------  -------------------------------------------------------------
     nothing, as an earlier version does  accepted
     the first mark of the node           accepted, and known from then on
@@ -22,14 +22,14 @@ from fleetfold_shared.messages import LedgerMark
 __all__ = ["KnownLedgers", "is_refusal", "known_as", "refusal"]
 
 
-def refusal(node: str, known: LedgerMark | None, told: LedgerMark | None) -> str:
+def refusal(node: str, known: LedgerMark | None, reported: LedgerMark | None) -> str:
     """Return why the ledger is refused; empty when it is accepted."""
-    if known is None or told is None or known.height == 0:
+    if known is None or reported is None or known.height == 0:
         return ""
-    if told.generation != known.generation:
-        what = f"ledger: it is another one than before (it was lost; height {told.height}, known {known.height})"
-    elif told.height < known.height:
-        what = f"ledger: it is older (height {told.height}, known {known.height})"
+    if reported.generation != known.generation:
+        what = f"ledger: it is another one than before (it was lost; height {reported.height}, known {known.height})"
+    elif reported.height < known.height:
+        what = f"ledger: it is older (height {reported.height}, known {known.height})"
     else:
         return ""
     return f"{what}; put the newest copy back, or {_settle(node)}"
@@ -52,23 +52,23 @@ def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:
 
 
 class KnownLedgers:
-    """The marks that nodes have told, by node. A heartbeat that was overtaken by a later one tells nothing."""
+    """The marks that nodes have reported, by node. A heartbeat that was overtaken by a later one tells nothing."""
 
     def __init__(self) -> None:
-        self._told: dict[str, tuple[str, int, LedgerMark | None]] = {}
+        self._reported: dict[str, tuple[str, int, LedgerMark | None]] = {}
 
-    def told(self, node: str) -> LedgerMark | None:
-        """Return the mark that the node has told last."""
-        return self._told[node][2] if node in self._told else None
+    def reported(self, node: str) -> LedgerMark | None:
+        """Return the mark that the node has reported last."""
+        return self._reported[node][2] if node in self._reported else None
 
     def tell(self, node: str, incarnation: str, mark: LedgerMark | None, seq: int = 0) -> None:
         """Take what a join, or the heartbeat `seq`, of that incarnation tells."""
-        before = self._told.get(node)
+        before = self._reported.get(node)
         if before is None or before[0] != incarnation or seq >= before[1] or seq == 0:
-            self._told[node] = (incarnation, seq, mark)
+            self._reported[node] = (incarnation, seq, mark)
 
     def judge(self, node: StoredNode) -> tuple[StoredNode, str]:
         """Return the node with the present ledger as the known one, and why it is refused, if it is."""
-        told = self.told(node.name)
-        why = refusal(node.name, node.ledger, told)
-        return (node if why else known_as(node, told)), why
+        reported = self.reported(node.name)
+        why = refusal(node.name, node.ledger, reported)
+        return (node if why else known_as(node, reported)), why

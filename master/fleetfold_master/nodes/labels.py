@@ -42,5 +42,5 @@ def relabelled(declared: Mapping[str, str], overlay: Overlay | None, change: Nod
             known = ", ".join(sorted(present)) or "none"
             raise InvalidInput(f"unlabel: {change.node!r} has no label {name!r}; it has: {known}", field="unlabel")
     removed = {name: None for name in change.unlabel if name in declared}
-    kept = {name: value for name, value in (overlay or {}).items() if name not in change.unlabel}
-    return {**kept, **removed, **added}
+    remaining = {name: value for name, value in (overlay or {}).items() if name not in change.unlabel}
+    return {**remaining, **removed, **added}

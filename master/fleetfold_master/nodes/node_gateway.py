@@ -2,45 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 import structlog
 
-from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.identity.message_seals import UNSEALED, Seals
-from fleetfold_broker.jetstream.topology import Topology
 from fleetfold_broker.limited_log import LimitedLog
-from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
+from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.rpc.scatter_responder import superseded_subject
-from fleetfold_master.events import AnswerRefused, NameTaken, Publish, publish_to_nobody
-from fleetfold_master.nodes import Inflow, Newest, Presence, Refuses, Registry, refuse_none
-from fleetfold_master.search import CollectionVersions, Own, TermStatistics
+from fleetfold_master.events import AnswerRefused, NameTaken
+from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
+from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
+from fleetfold_master.search import CollectionVersions, OwnNode, TermStatistics
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import (
-    CancelAsk,
     Cancelled,
+    CancelRequest,
     CancelVerdict,
     CommandResult,
     Heartbeat,
     Held,
-    HoldsAsk,
+    HoldsRequest,
     Join,
     Joined,
-    LedgerAsk,
+    LedgerRequest,
     LedgerVerdicts,
     Message,
-    NodeAuditAsk,
     NodeAudited,
+    NodeAuditRequest,
     NodeList,
     NodeState,
     Pong,
     Standing,
-    StatisticsAsk,
     StatisticsChunk,
+    StatisticsRequest,
     Superseded,
     decode,
     encode,
@@ -58,53 +56,32 @@ HOLDS_S = 2.0
 STATISTICS_S = 5.0
 AUDIT_S = 5.0
 
-BeforeRemoval = Callable[[str], Awaitable[None]]
-"""Awaited with each node that is about to be removed, while its queue still exists: an event would come too late."""
-TellEpochs = Callable[[str, CommandResult], Awaitable[None]]
-"""Awaited with a result that raises its node's epochs, before anybody is told of the result: see `EpochSharing`."""
-
-
-async def _nothing(_node: str) -> None:
-    """Default of `BeforeRemoval`: do nothing."""
-
-
-async def _nobody(_node: str, _result: CommandResult) -> None:
-    """Default of `TellEpochs`: there are no peers."""
-
 
 class NodeGateway:
-    """Subscribes to the nodes' messages, and maintains their streams and consumers.
-
-    `alone`: whether this master has no peers, which might know more of a node.
-    """
+    """Subscribes to the nodes' messages, and maintains their streams and consumers."""
 
     def __init__(
-        self, bus: Bus, gatherer: ScatterClient, registry: Registry, presence: Presence, topology: Topology,
-        inflow: Inflow, own: Own | None = None, seals: Seals = UNSEALED, *,
-        before_removal: BeforeRemoval = _nothing, tell_epochs: TellEpochs = _nobody,
-        alone: Callable[[], bool] = lambda: True, publish: Publish = publish_to_nobody,
-        refuses: Refuses = refuse_none,
+        self, channel: NodeChannel, registry: Registry, presence: Presence, inflow: Inflow, own: OwnNode | None = None,
+        hooks: GatewayHooks | None = None,
     ) -> None:  # fmt: skip
-        self._publish = publish
-        self._seals, self._refuses, self._ending = seals, refuses, BackgroundTasks()
-        self._before_removal, self._tell_epochs, self._alone = before_removal, tell_epochs, alone
-        self._bus, self._gatherer, self._registry, self._presence = bus, gatherer, registry, presence
-        self._topology, self._own = topology, own
-        self._told: dict[str, tuple[str, NodeState]] = {}
+        self._bus, self._gatherer, self._topology = channel.bus, channel.gatherer, channel.topology
+        self._seals, self._hooks, self._ending = channel.seals, hooks or GatewayHooks(), BackgroundTasks()
+        self._registry, self._presence, self._own = registry, presence, own
+        self._sent_standings: dict[str, tuple[str, NodeState]] = {}
         self._quiet = LimitedLog(log)
-        self._inflow, self._beats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
-        self.corpora = TermStatistics(self._fetch_statistics, self.answers)
-        self.epochs = CollectionVersions(publish)
+        self._inflow, self._heartbeats = inflow, Newest(self._read_heartbeat, 1 / inflow.limits.heartbeats_per_s)
+        self.term_statistics = TermStatistics(self._fetch_statistics, self.answers)
+        self.epochs = CollectionVersions(self._hooks.publish)
 
     async def start(self) -> None:
         """Subscribe to heartbeats."""
         if self._own is not None:
-            self.corpora.announced(MASTER, self._own.description())
-        await self._bus.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
+            self.term_statistics.announced(MASTER, self._own.description())
+        await self._bus.connection.subscribe(self._bus.subjects.heartbeat(), self._heartbeat)
 
     async def stop(self) -> None:
         """Unsubscribe from heartbeats."""
-        await self._beats.stop()
+        await self._heartbeats.stop()
         await self._ending.cancel()
 
     async def ping_known_nodes(self) -> None:
@@ -112,10 +89,10 @@ class NodeGateway:
         names = [node.name for node in self._registry.all()]
         for name, answer in (await self._gatherer.ask("ping", names, encode(NodeList()), PROBE_S)).items():
             pong = self._read(name, answer, Pong)
-            if pong is not None and not self._refuses(name, pong.incarnation, "answer"):
+            if pong is not None and not self._hooks.refuses(name, pong.incarnation, "answer"):
                 self._registry.answered(name)
                 self.epochs.record(name, pong.incarnation, pong.epochs)
-                self.corpora.announced(name, self._registry.get(name).description)
+                self.term_statistics.announced(name, self._registry.get(name).description)
 
     async def ensure(self) -> bool:
         """Create what is missing on the broker. Returns True if queued commands are lost and must be sent again."""
@@ -123,32 +100,28 @@ class NodeGateway:
         await self._topology.ensure_nodes({node.name: node.description.concurrency for node in self._registry.all()})
         return lost
 
-    async def redeliver_results(self) -> None:
-        """Have the results redelivered that a dead master received but did not acknowledge."""
-        await self._topology.redeliver_results()
-
     async def remove(self, name: str) -> None:
         """Remove a node, with its queue and its statistics."""
-        await self._before_removal(name)
+        await self._hooks.before_removal(name)
         await self._registry.remove(name)
-        self.corpora.forget(name)
+        self.term_statistics.forget(name)
         self.epochs.forget(name)
         await self._topology.forget_node(name)
 
     async def learn(self, node: str, result: CommandResult) -> None:
         """Record what a result reports about its node."""
         if self.epochs.record(node, result.incarnation, result.epochs):
-            await self._tell_epochs(node, result)
+            await self._hooks.tell_epochs(node, result)
 
     async def reload(self, name: str = "") -> None:
         """Reload a node's row, or all, after another master may have written it."""
         for gone in await self._registry.reload(name):
-            self.corpora.forget(gone)
+            self.term_statistics.forget(gone)
             self.epochs.forget(gone)
 
     async def join(self, name: str, join: Join) -> Joined:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
-        if not self._alone():
+        if not self._hooks.alone():
             await self.reload(name)
         answers: list[ScatterReply | None] = []
 
@@ -159,11 +132,11 @@ class NodeGateway:
         record, fresh = await self._registry.join(name, join.description, probe, join.ledger)
         await self._topology.ensure_node(name, join.description.concurrency)
         if answers == [None]:  # one that is not connected would have been told at once
-            self._publish(NameTaken(name))
+            self._hooks.publish(NameTaken(name))
         if fresh:
             await self._topology.redeliver(name)
             await self._supersede(name, join.description.incarnation)  # one that hung may resume
-        self.corpora.expect(name, join.description)
+        self.term_statistics.expect(name, join.description)
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(
@@ -173,27 +146,27 @@ class NodeGateway:
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
-        await self._beats.hear(name, message, now=self._inflow.heartbeat(name, len(message.data)))
+        await self._heartbeats.hear(name, message, now=self._inflow.heartbeat(name, len(message.data)))
 
     async def _read_heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
         try:
-            beat = decode(message.data, Heartbeat)
-            verdict = self._registry.heard(name, beat)
+            heartbeat = decode(message.data, Heartbeat)
+            verdict = self._registry.heard(name, heartbeat)
         except InvalidInput as error:
             self._quiet.warning("heartbeat.malformed", name, node=name, reason=error.message)
             return
-        if verdict != "ok" and not self._alone():  # it may have joined at another master
+        if verdict != "ok" and not self._hooks.alone():  # it may have joined at another master
             await self.reload(name)
-            verdict = self._registry.heard(name, beat)
-        if verdict == "ok" and not beat.leaving:
-            self.epochs.described(name, beat.description)
-            self.corpora.announced(name, beat.description)
-            await self._tell_standing(name, beat)
+            verdict = self._registry.heard(name, heartbeat)
+        if verdict == "ok" and not heartbeat.leaving:
+            self.epochs.described(name, heartbeat.description)
+            self.term_statistics.announced(name, heartbeat.description)
+            await self._tell_standing(name, heartbeat)
         elif verdict == "unknown":
             await self._tell(name, "join-again", NodeList())
         elif verdict == "superseded":
-            self._refuses(name, beat.description.incarnation, "heartbeat")
+            self._hooks.refuses(name, heartbeat.description.incarnation, "heartbeat")
             await self._supersede(name, self._registry.get(name).description.incarnation)
 
     def end_replaced(self, event: AnswerRefused) -> None:
@@ -201,20 +174,20 @@ class NodeGateway:
         self._ending.spawn(self._end_replaced(event.node, event.incarnation))
 
     async def _end_replaced(self, name: str, incarnation: str) -> None:
-        if not self._alone():  # it may be the newer one, which has joined at another master
+        if not self._hooks.alone():  # it may be the newer one, which has joined at another master
             await self.reload(name)
         holder = self._registry.incarnation(name)
         if holder is not None and holder != incarnation:
             await self._supersede(name, holder)
 
-    async def _tell_standing(self, name: str, beat: Heartbeat) -> None:
+    async def _tell_standing(self, name: str, heartbeat: Heartbeat) -> None:
         """Send the node its heartbeat interval until it uses it, and its state once."""
-        told = (beat.description.incarnation, (now := self._registry.standing(name)).state)
+        sent = (heartbeat.description.incarnation, (now := self._registry.standing(name)).state)
         accepted = not self._registry.refuses_ledger(name)
-        heeded = beat.heartbeat_s in {None, self._presence.heartbeat_s} and beat.ledger_accepted == accepted
-        if heeded and (beat.state in {None, now.state} or self._told.get(name) == told):
+        heeded = heartbeat.heartbeat_s in {None, self._presence.heartbeat_s} and heartbeat.ledger_accepted == accepted
+        if heeded and (heartbeat.state in {None, now.state} or self._sent_standings.get(name) == sent):
             return
-        self._told[name] = told
+        self._sent_standings[name] = sent
         await self.tell_standing(name)
 
     async def tell_standing(self, name: str) -> None:
@@ -259,17 +232,17 @@ class NodeGateway:
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:
         """Ask the node to stop these of its commands, for `by`. Returns its verdict for each; empty if it is silent."""
-        answer = await self._ask_one(node, "cancel", CancelAsk(ids=ids, by=by), CANCEL_S)
+        answer = await self._ask_one(node, "cancel", CancelRequest(ids=ids, by=by), CANCEL_S)
         cancelled = self._read(node, answer, Cancelled)
         return {} if cancelled is None else {key: cancelled.verdicts[key] for key in ids if key in cancelled.verdicts}
 
     async def holds(self, node: str, collection: str, ids: list[str]) -> set[str] | None:
         """Those of the documents that the node has; None if it does not answer, or its version cannot."""
-        answer = await self._ask_one(node, "holds", HoldsAsk(collection=collection, ids=ids), HOLDS_S)
+        answer = await self._ask_one(node, "holds", HoldsRequest(collection=collection, ids=ids), HOLDS_S)
         held = self._read(node, answer, Held)
         return None if held is None else set(held.ids)
 
-    async def audit(self, ask: NodeAuditAsk) -> NodeAudited:
+    async def audit(self, ask: NodeAuditRequest) -> NodeAudited:
         """A node's own ledger entries. Raises `Unavailable` if it does not answer."""
         answer = await self._ask_one(ask.node, "audit", ask, AUDIT_S)
         if answer is None or isinstance(answer.error, Unavailable):
@@ -281,14 +254,14 @@ class NodeGateway:
 
     async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
         """What the node's ledger has of these commands. Raises `Unavailable` if it does not answer."""
-        answer = await self._ask_one(node, "ledger", LedgerAsk(ids=[*ids]), AUDIT_S)
+        answer = await self._ask_one(node, "ledger", LedgerRequest(ids=[*ids]), AUDIT_S)
         if answer is None:
             raise Unavailable(f"node: {node} does not answer, so its ledger cannot be read; start it", field="node")
         if answer.error is not None:
             raise answer.error
         return decode(answer.data, LedgerVerdicts)
 
-    async def _fetch_statistics(self, node: str, ask: StatisticsAsk) -> StatisticsChunk:
+    async def _fetch_statistics(self, node: str, ask: StatisticsRequest) -> StatisticsChunk:
         if self._own is not None and node == MASTER:
             return await self._own.statistics(ask)
         answer = await self._ask_one(node, "statistics", ask, STATISTICS_S)

@@ -16,7 +16,7 @@ class Pending:
         self.nodes: dict[str, StoredNode] = {}
         self.fingerprints: dict[str, str] = {}
 
-    def add(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str) -> None:
+    def add(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
         """Add a pending node."""
         self.fingerprints[name] = fingerprint
         self.nodes[name] = StoredNode(name=name, state="pending", description=description, registered_at=asked_at)

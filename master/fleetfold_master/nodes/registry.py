@@ -1,9 +1,9 @@
-"""The registry of nodes: stored rows, and what heartbeats add to them."""
+"""The registry of nodes: changes of their stored rows, and what heartbeats add to them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 from msgspec.structs import replace
@@ -20,16 +20,21 @@ from fleetfold_master.events import (
 )
 from fleetfold_master.nodes.clock_watch import THIS, ClockWatch
 from fleetfold_master.nodes.description_check import check_description
-from fleetfold_master.nodes.known_ledgers import KnownLedgers, is_refusal, known_as, refusal
-from fleetfold_master.nodes.node_changes import changed_fields, refuse_incompatible
-from fleetfold_master.nodes.node_records import record_of
+from fleetfold_master.nodes.known_ledgers import is_refusal, known_as
+from fleetfold_master.nodes.node_changes import (
+    Probe,
+    changed_fields,
+    differing_fields,
+    joined_row,
+    refuse_if_taken,
+    refuse_incompatible,
+)
+from fleetfold_master.nodes.node_directory import NodeDirectory
 from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
-from fleetfold_master.nodes.node_standing import NodeStanding, acts, judged, read_again, standing
-from fleetfold_master.nodes.pending import Pending
+from fleetfold_master.nodes.node_standing import judged, read_again, standing
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
-from fleetfold_shared.errors import Conflict, NotFound
 from fleetfold_shared.ids import check_node_name
 from fleetfold_shared.messages import Heartbeat, LedgerMark, NodeDescription, NodeRecord, NodeUpdate, Problem
 
@@ -40,16 +45,12 @@ log = structlog.get_logger(__name__)
 LEDGER = ("ledger_generation", "ledger_height")
 """Fields that heartbeats raise, and that an operator may set anew: written with the others, but read from the row."""
 BROUGHT = ("description", "last_seen_at", "problems", "trouble_at", "stopped_at", "heartbeat_s")
-"""Fields that heartbeats bring; the rest of a row is set by operators, perhaps at another master. The state follows
-from both.
-"""
-
-Probe = Callable[[str], Awaitable[str | None]]
-"""Asks for the incarnation that answers to a name on the bus; None if none does."""
+"""Fields that heartbeats bring; the rest of a row is set by operators, perhaps at another master.
+The state follows from both."""
 
 
-class Registry:
-    """All nodes by name, in memory. Changes are stored before they are applied here, one after another; what
+class Registry(NodeDirectory):
+    """The directory, and all changes of it. Changes are stored before they are applied here, one after another; what
     heartbeats bring is applied at once and stored by the next `save`.
 
     A changed row is passed to `announce`, so the other masters have it before the caller has the answer.
@@ -59,14 +60,10 @@ class Registry:
         self, store: NodeRows, presence: Presence, clock: Clock, version: str, *,
         publish: Publish = publish_to_nobody, announce: Announce = announce_to_nobody,
     ) -> None:  # fmt: skip
-        self._store, self._presence, self._clock = store, presence, clock
-        self._version, self._publish, self._announce = version, publish, announce
-        self._nodes: dict[str, StoredNode] = {}
-        self._pending = Pending()
-        self._in_flight: dict[str, int] = {}
+        super().__init__(presence, ClockWatch(clock, publish), version)
+        self._store, self._clock, self._publish, self._announce = store, clock, publish, announce
         self._unsaved: set[str] = set()
         self._seen: set[str] = set()
-        self._ledgers, self._clocks = KnownLedgers(), ClockWatch(clock, publish)
         self._writing = asyncio.Lock()
 
     async def load(self) -> None:
@@ -97,7 +94,7 @@ class Registry:
         known = self._nodes.get(name)
         fresh = known is None or known.description.incarnation != description.incarnation
         if fresh and known is not None:
-            await self._refuse_if_taken(name, description, probe)
+            await refuse_if_taken(name, description, probe)
         async with self._writing:
             self._ledgers.tell(name, description.incarnation, ledger)
             node = self._joined(name, description)
@@ -108,12 +105,7 @@ class Registry:
         await self._announce(NodeJoined(name, description.incarnation, fresh))
         return self.record(node), fresh
 
-    def collections(self, name: str) -> list[str]:
-        """The names of the node's declared collections; empty for an unknown node."""
-        node = self._nodes.get(name)
-        return [] if node is None else [one.name for one in node.description.collections]
-
-    def heard(self, name: str, beat: Heartbeat) -> str:
+    def heard(self, name: str, heartbeat: Heartbeat) -> str:
         """Process a heartbeat. Returns `ok`, or why it does not count: `unknown`, `removed`, `superseded`.
 
         Raises `InvalidInput` for a description out of bounds.
@@ -121,34 +113,29 @@ class Registry:
         node = self._nodes.get(name)
         if node is None or node.state == "removed":
             return "unknown" if node is None else "removed"
-        check_description(beat.description, node.description)
-        if node.description.incarnation != beat.description.incarnation:
+        check_description(heartbeat.description, node.description)
+        if node.description.incarnation != heartbeat.description.incarnation:
             return "superseded"
-        if beat.leaving:
+        if heartbeat.leaving:
             self._presence.left(name)
             self._clocks.forget(name)
             self._take(node, replace(node, stopped_at=self._clock.wall()))
             return "ok"
-        self._presence.heard(name, beat.heartbeat_s)
-        self._in_flight[name] = beat.in_flight
-        self._clocks.heard(name, beat.at)
-        self._ledgers.tell(name, beat.description.incarnation, beat.ledger, beat.seq)
+        self._presence.heard(name, heartbeat.heartbeat_s)
+        self._in_flight[name] = heartbeat.in_flight
+        self._clocks.heard(name, heartbeat.at)
+        self._ledgers.tell(name, heartbeat.description.incarnation, heartbeat.ledger, heartbeat.seq)
         heard = replace(
-            node, description=beat.description, last_seen_at=self._clock.wall(), stopped_at=None,
-            heartbeat_s=beat.heartbeat_s or self._presence.heartbeat_s,
+            node, description=heartbeat.description, last_seen_at=self._clock.wall(), stopped_at=None,
+            heartbeat_s=heartbeat.heartbeat_s or self._presence.heartbeat_s,
         )  # fmt: skip
-        self._take(node, self._with_ledger(heard, beat.problems))
+        self._take(node, self._with_ledger(heard, heartbeat.problems))
         return "ok"
 
     @property
     def own_clock_is_wrong(self) -> bool:
         """Whether most nodes agree that this master's clock is."""
         return self._clocks.off_s(THIS) is not None
-
-    def refuses_ledger(self, name: str) -> str:
-        """Why the node may run nothing: its ledger is not the known one. Empty if it is, or the node is unknown."""
-        node = self._nodes.get(name)
-        return "" if node is None else refusal(name, node.ledger, self._ledgers.told(name))
 
     async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
         """Make this ledger the known one."""
@@ -176,30 +163,18 @@ class Registry:
             if seen:
                 await self._store.seen({name: self._nodes[name].last_seen_at or 0.0 for name in seen})
 
-    def add_pending(self, name: str, description: NodeDescription, asked_at: float, fingerprint: str = "") -> None:
-        """List `name` as pending; it is stored as a join request."""
-        self._pending.add(name, description, asked_at, fingerprint)
-
-    def waits(self, name: str) -> bool:
-        """Whether `name` is pending."""
-        return name in self._pending.nodes
-
-    def remove_pending(self, name: str) -> None:
-        """Remove `name` from the pending nodes."""
-        self._pending.remove(name)
-
     def check_approval(self, name: str, description: NodeDescription) -> None:
         """Raise `Conflict`, naming both versions, if the node could not become active."""
         refuse_incompatible(name, description, self._version)
 
     async def approve(self, name: str) -> NodeRecord:
         """Make a pending node active. Raises `NotFound` if it is not pending, `Conflict` if it is incompatible."""
-        waiting = self._pending.get(name)
+        waiting = self.pending.get(name)
         self.check_approval(name, waiting.description)
         async with self._writing:
             node = replace(self._joined(name, waiting.description), last_seen_at=None)
             await self._put(node)
-        self._pending.remove(name)
+        self.pending.remove(name)
         await self._announce(NodeChanged(name))
         return self.record(node)
 
@@ -219,57 +194,6 @@ class Registry:
         self._presence.gone(name)
         await self._announce(NodeRemoved(name))
 
-    def get(self, name: str, *, pending: bool = False) -> StoredNode:
-        """A node of the fleet, or with `pending` one that waits for approval. Raises `NotFound`, listing the known
-        names."""
-        if pending and name in self._pending.nodes:
-            return self._pending.nodes[name]
-        node = self._nodes.get(name)
-        if node is None or node.state == "removed":
-            known = ", ".join(node.name for node in self.all()) or "none yet"
-            raise NotFound(f"node: there is no {name!r} in the fleet; there are: {known}", field="node")
-        return node
-
-    def find(self, name: str) -> NodeRecord | None:
-        """The record of a name, removed or not; None if it was never registered."""
-        node = self._nodes.get(name)
-        return None if node is None else self.record(node)
-
-    def all(self, *, removed: bool = False, pending: bool = False) -> list[StoredNode]:
-        """The nodes by name; removed and pending ones only if requested."""
-        shown = {**self._nodes, **self._pending.nodes} if pending else self._nodes
-        nodes = (shown[name] for name in sorted(shown))
-        return [node for node in nodes if removed or node.state != "removed"]
-
-    def incarnation(self, name: str) -> str | None:
-        """The incarnation that has joined under the name; None if none has, or the node is removed."""
-        node = self._nodes.get(name)
-        return None if node is None or node.state == "removed" else node.description.incarnation
-
-    def healthy(self, name: str) -> bool:
-        """Whether the node is active and was heard from lately."""
-        node = self._nodes.get(name)
-        return node is not None and node.state == "active" and self._presence.is_up(name)
-
-    def is_up(self, name: str) -> bool:
-        """Whether the node is up, in any state."""
-        return self._presence.is_up(name)
-
-    def acts(self, name: str) -> bool:
-        """Whether the node is up and may be sent commands."""
-        node = self._nodes.get(name)
-        return node is not None and self._presence.is_up(name) and acts(node, [one.part for one in node.problems])
-
-    def standing(self, name: str) -> NodeStanding:
-        """The node's state, its reason, and since when."""
-        return standing(self.get(name), self._version)
-
-    def record(self, node: StoredNode) -> NodeRecord:
-        """The node as callers see it."""
-        in_flight = self._in_flight.get(node.name, 0)
-        off_s = self._clocks.off_s(node.name)
-        return record_of(node, self._version, self._presence, in_flight, self._pending.fingerprints, off_s)
-
     def _read_again(self, row: StoredNode) -> bool:
         """Apply a row that was read. Returns whether its node was removed since the last read."""
         known = self._nodes.get(row.name)
@@ -288,7 +212,7 @@ class Registry:
         brought since the last `save`. What one brings meanwhile is kept for the next."""
         before = self._nodes.get(node.name)
         unsaved = {*BROUGHT, *LEDGER} if node.name in self._unsaved else set[str]()
-        await self._store.put(node, *(unsaved | set(fields or _difference(before, node))))
+        await self._store.put(node, *(unsaved | set(fields or differing_fields(before, node))))
         heard = self._nodes.get(node.name)
         if heard is before:
             self._unsaved.discard(node.name)
@@ -299,18 +223,8 @@ class Registry:
             self._publish_state(heard, node)
 
     def _joined(self, name: str, description: NodeDescription) -> StoredNode:
-        """The node as it joins; what an operator has set is kept."""
-        known, now = self._nodes.get(name), self._clock.wall()
-        if known is None:
-            known = StoredNode(name=name, state="active", description=description, registered_at=now)
-        state = "active" if known.state == "removed" else known.state
-        if known.state == "removed":  # it is new, because an operator wants it so
-            known = replace(known, ledger_generation="", ledger_height=0)
-        node = replace(
-            known, state=state, description=description, last_seen_at=now, removed_at=None, stopped_at=None,
-            heartbeat_s=self._presence.heartbeat_s,
-        )  # fmt: skip
-        return self._with_ledger(node, [])
+        joined = joined_row(self._nodes.get(name), name, description, self._clock.wall(), self._presence.heartbeat_s)
+        return self._with_ledger(joined, [])
 
     def _with_ledger(self, node: StoredNode, problems: Sequence[Problem]) -> StoredNode:
         """The node with these problems, and with that of a ledger which is not the known one."""
@@ -329,7 +243,8 @@ class Registry:
         only_heard = replace(node, last_seen_at=before.last_seen_at) == before
         (self._seen if only_heard else self._unsaved).add(node.name)
         if node.state != before.state:
-            _log_state(standing(node, self._version), node.name)
+            now = standing(node, self._version)
+            (log.info if now.state == "active" else log.warning)(f"node.{now.state}", node=node.name, reason=now.reason)
         self._publish_state(before, node)
 
     def _publish_state(self, before: StoredNode, node: StoredNode) -> None:
@@ -337,20 +252,3 @@ class Registry:
         if node.state != before.state and "removed" not in {node.state, before.state}:
             reason = standing(node, self._version).reason
             self._publish(NodeStateChanged(node.name, before.state, node.state, reason))
-
-    async def _refuse_if_taken(self, name: str, description: NodeDescription, probe: Probe) -> None:
-        holder = await probe(name)
-        if holder is not None and holder != description.incarnation:
-            raise Conflict(
-                f"name: a living node is called {name!r} already; stop it first, or choose another name", field="name"
-            )
-
-
-def _difference(before: StoredNode | None, node: StoredNode) -> list[str]:
-    """The fields that differ, so that fields written by other masters are left alone."""
-    names = node.__struct_fields__
-    return [] if before is None else [name for name in names if getattr(before, name) != getattr(node, name)]
-
-
-def _log_state(now: NodeStanding, name: str) -> None:
-    (log.info if now.state == "active" else log.warning)(f"node.{now.state}", node=name, reason=now.reason)

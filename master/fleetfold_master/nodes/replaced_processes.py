@@ -24,7 +24,7 @@ What = Literal["heartbeat", "answer", "progress", "result"]
 Refuses = Callable[[str, str, What], bool]
 """Called with a node, the incarnation in a message and the kind of message. Returns whether to refuse it."""
 
-MOST_TOLD = 1000
+MOST_REPORTED = 1000
 """Incarnations of which a refusal is remembered, and commands that were sent again; beyond, all are forgotten."""
 AGAIN_S = 1.0
 
@@ -43,7 +43,7 @@ class ReplacedProcesses:
 
     def __init__(self, registered: Callable[[str], str | None], publish: Publish = publish_to_nobody) -> None:
         self._registered, self._publish = registered, publish
-        self._told: set[tuple[str, str]] = set()
+        self._reported: set[tuple[str, str]] = set()
         self.counts = Counter[tuple[str, What]]()
 
     def includes(self, node: str, incarnation: str) -> bool:
@@ -56,10 +56,10 @@ class ReplacedProcesses:
         if not self.includes(node, incarnation):
             return False
         self.counts[node, what] += 1
-        if (node, incarnation) not in self._told:
-            if len(self._told) >= MOST_TOLD:
-                self._told.clear()
-            self._told.add((node, incarnation))
+        if (node, incarnation) not in self._reported:
+            if len(self._reported) >= MOST_REPORTED:
+                self._reported.clear()
+            self._reported.add((node, incarnation))
             registered = self._registered(node)
             log.warning("node.replaced_process", node=node, incarnation=incarnation, registered=registered, said=what)
             self._publish(AnswerRefused(node, incarnation, what))
@@ -79,7 +79,7 @@ class AskAgain:
         now = self._clock.monotonic()
         if now - self._asked.get(command, -AGAIN_S) < AGAIN_S:
             return False
-        if len(self._asked) >= MOST_TOLD:
+        if len(self._asked) >= MOST_REPORTED:
             self._asked.clear()
         self._asked[command] = now
         return True

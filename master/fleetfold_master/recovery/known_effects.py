@@ -85,7 +85,9 @@ async def _of_steps(store: Store, node: str, since: float) -> list[KnownEffect]:
 
 async def _of_compensations(store: Store, node: str, since: float) -> list[KnownEffect]:
     query = (
-        select(tx.c.id, tx.c.state, step.c.name, step.c.rollback, step.c.runs, step.c.undo, step.c.undos)
+        select(
+            tx.c.id, tx.c.state, step.c.name, step.c.rollback, step.c.runs, step.c.compensation, step.c.compensations
+        )
         .join(step, step.c.tx == tx.c.id)
         .where(step.c.node == node, step.c.state == "compensated", _recent(tx.c.ended_at, since))
         .order_by(tx.c.created_at.desc())
@@ -96,10 +98,10 @@ async def _of_compensations(store: Store, node: str, since: float) -> list[Known
 
 def _compensation(row: RowMapping) -> KnownEffect | None:
     """The last compensation of a step; None if there was nothing to compensate."""
-    number, rollback = row["undo"], msgspec.json.decode(row["rollback"] or "null", type=Rollback | None)
+    number, rollback = row["compensation"], msgspec.json.decode(row["rollback"] or "null", type=Rollback | None)
     if rollback is None or not number or msgspec.json.decode(row["runs"])[number - 1] not in TOOK_EFFECT:
         return None
     return KnownEffect(
-        compensation_id_of(row["id"], row["name"], number, row["undos"]), rollback.action, None, "ok",
+        compensation_id_of(row["id"], row["name"], number, row["compensations"]), rollback.action, None, "ok",
         "transaction", row["id"], row["state"], forward_id_of(row["id"], row["name"], number),
     )  # fmt: skip

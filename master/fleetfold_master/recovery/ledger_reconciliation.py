@@ -49,15 +49,15 @@ class LedgerReconciliation:
     async def run(self, ask: NodeReconcile) -> NodeReconciled:
         """Compare, and accept if it is asked for. Raises `NotFound`, or `Unavailable` if the node does not answer."""
         node, why = self._registry.get(ask.node), self._registry.refuses_ledger(ask.node)
-        told = await self._ask(ask.node, ["-"])  # no command: its mark, and how much it keeps
-        effects = await read_known_effects(self._store, ask.node, self._clock.wall() - told.kept_s)
+        reported = await self._ask(ask.node, ["-"])  # no command: its mark, and how much it keeps
+        effects = await read_known_effects(self._store, ask.node, self._clock.wall() - reported.retention_s)
         denied = await self._compare(ask.node, effects)
         if ask.accept:
-            await self._registry.accept_ledger(ask.node, told.mark)
+            await self._registry.accept_ledger(ask.node, reported.mark)
             await self._accepted(ask.node)
             log.warning("ledger.reconciled", node=ask.node, reason=why, denied=len(denied))
         return NodeReconciled(
-            node=ask.node, reason=why, known=node.ledger, told=told.mark, compared=len(effects), denied=denied,
+            node=ask.node, reason=why, known=node.ledger, reported=reported.mark, compared=len(effects), denied=denied,
             accepted=ask.accept or not why,
         )  # fmt: skip
 

@@ -112,7 +112,7 @@ async def serve(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
         infra.bus, "fleetfold", version=__version__, description="the masters of a fleet", places=places
     )
     infra.lifetime.on_close_within_grace(service.stop)
-    infra.lifetime.on_close(infra.gateway.corpora.stop)
+    infra.lifetime.on_close(infra.gateway.term_statistics.stop)
     infra.lifetime.on_close_stop_tasks()
     infra.lifetime.on_close(infra.gateway.stop)
     await infra.gateway.start()
@@ -165,7 +165,7 @@ def _recovery(infra: Infrastructure) -> RecoveryVerbs:
 
 
 def _federation(infra: Infrastructure, cache: Cache) -> Federation:
-    statistics, own, config = infra.gateway.corpora, infra.setup.own, infra.setup.search
+    statistics, own, config = infra.gateway.term_statistics, infra.setup.own, infra.setup.search
     breakers = Breakers(infra.presence.life, publish=infra.events.publish)
     health, late = RequestHealth(infra.presence, breakers), LateAnswers(cache)
     planner = Planner(
@@ -185,4 +185,4 @@ def _open_counts(infra: Infrastructure) -> SearchStatistics:
 
 async def _open_answering(infra: Infrastructure) -> Answering:
     model = await infra.lifetime.enter(Model.open(infra.setup.ask, os.environ))
-    return Answering(infra.setup.ask, infra.registry, infra.gateway.corpora, infra.scatter.ask, model)
+    return Answering(infra.setup.ask, infra.registry, infra.gateway.term_statistics, infra.scatter.ask, model)

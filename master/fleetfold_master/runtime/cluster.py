@@ -24,6 +24,7 @@ async def open_cluster(infra: Infrastructure, auth: Auth, engines: Engines) -> C
     cluster = ClusterPeers(
         infra.peers,
         infra.gateway,
+        infra.topology,
         engines.jobs,
         engines.transactions,
         infra.dead_letters.of_step,
@@ -44,8 +45,8 @@ async def start_delivery(infra: Infrastructure, engines: Engines, cluster: Clust
     """Start consuming what the nodes send: replies, progress, results, and the broker's advisories."""
     await infra.scatter.start()
     await infra.gateway.ping_known_nodes()
-    engines.cancellations.start(engines.jobs.on_withdrawn)
-    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.on_progress, refuses=infra.replaced.refuses)
+    engines.cancellations.start(engines.jobs.results.withdrawn)
+    await subscribe_to_progress(infra.bus, infra.inflow, engines.jobs.results.progress, refuses=infra.replaced.refuses)
     results = result_pipeline(infra.inflow, infra.setup.redact, infra.gateway.learn, cluster.results.take)
     subjects = infra.bus.subjects
     await _consume(infra, RESULTS, "result", results, lambda subject: subjects.token(subject, 1))

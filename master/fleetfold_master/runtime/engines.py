@@ -8,6 +8,7 @@ from functools import partial
 
 from fleetfold_master.access.ended_work_audit import job_ended, transaction_ended
 from fleetfold_master.api import CommandPublisher
+from fleetfold_master.dead_letters import dead_letter_of_delivery
 from fleetfold_master.jobs import Cancellations, JobOptions, Jobs
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.nodes import CommandHealth, DeclaredLimits
@@ -38,7 +39,7 @@ async def open_engines(infra: Infrastructure) -> Engines:
     cancellations = Cancellations(infra.topology, infra.gateway.stop_commands, health, infra.clock)
     setup, publish, dead_letters = infra.setup, infra.events.publish, infra.dead_letters
     outbox = await infra.lifetime.enter(
-        Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys, dead_letters.of_delivery, publish)
+        Outbox.open(infra.store, infra.clock, setup.callbacks, setup.keys, dead_letter_of_delivery, publish)
     )
     sender = CommandPublisher(infra.bus, infra.seals, infra.setup.limits, infra.registry.refuses_ledger)
     owner = infra.membership.id

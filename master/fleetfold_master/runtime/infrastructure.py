@@ -23,16 +23,17 @@ from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
 from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
+from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
-from fleetfold_master.search import Own
+from fleetfold_master.search import OwnNode
 from fleetfold_master.store import Store
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.config import (
     AccessConfig,
-    AskConfig,
+    AnsweringConfig,
     CallbacksConfig,
     LimitsConfig,
     RetentionConfig,
@@ -44,7 +45,8 @@ from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, load_embedder
 
 __all__ = ["Infrastructure", "MasterSettings", "listed_as", "open_infrastructure"]
 
-SEAT = "seat"
+INSTANCE_ID, _FORMER_INSTANCE_ID = "instance_id", "seat"
+"""The file with the id of a data directory, and its name in earlier versions."""
 """File with the identity of a master's data directory."""
 
 
@@ -62,10 +64,10 @@ class MasterSettings:
     heartbeat_s: float
     tls: ssl.SSLContext | None
     clock: Clock
-    own: Own | None
+    own: OwnNode | None
     access: AccessConfig
     search: SearchConfig
-    ask: AskConfig
+    ask: AnsweringConfig
     callbacks: CallbacksConfig
     retention: RetentionConfig
     redact: Redactor
@@ -139,11 +141,12 @@ async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infr
     )  # fmt: skip
     topology = Topology(bus, setup.limits)
     dead_letters = DeadLetters(store, setup.clock, membership.id, events.publish)
-    gateway = NodeGateway(
-        bus, scatter, registry, presence, topology, inflow, setup.own, seals=seals,
+    hooks = GatewayHooks(
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
         alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
     )  # fmt: skip
+    channel = NodeChannel(bus, scatter, topology, seals)
+    gateway = NodeGateway(channel, registry, presence, inflow, setup.own, hooks)
     return Infrastructure(
         setup=setup, lifetime=lifetime, events=events, store=store, membership=membership, keys=keys,
         connections=connections, bus=bus, peers=peers, invalidation=invalidation, epoch_sharing=epoch_sharing,
@@ -158,13 +161,25 @@ def _is_replaced(refuses: Refuses, node: str, incarnation: str) -> bool:
 
 def _traces(setup: MasterSettings) -> list[str]:
     """Return the files that only a master with a database makes."""
-    return [str(file) for file in (setup.data / SEAT, setup.keys / SIGNING) if file.exists()]
+    return [
+        str(file)
+        for file in (*(setup.data / name for name in (INSTANCE_ID, _FORMER_INSTANCE_ID)), setup.keys / SIGNING)
+        if file.exists()
+    ]
+
+
+def _instance_id(data: Path) -> str:
+    """Return the id of the data directory; it is created with its first use."""
+    file, former = data / INSTANCE_ID, data / _FORMER_INSTANCE_ID
+    if former.exists() and not file.exists():
+        former.rename(file)
+    return read_or_create(file, lambda: new_id().encode()).decode()[:32]
 
 
 async def _join_cluster(setup: MasterSettings, lifetime: Lifetime, store: Store, events: EventHub) -> Membership:
     """Join the masters of this database. The membership is left before the store is closed."""
-    seat = await asyncio.to_thread(read_or_create, setup.data / SEAT, lambda: new_id().encode())
-    membership = Membership(store, setup.clock, seat.decode()[:32], events.publish)
+    instance_id = await asyncio.to_thread(_instance_id, setup.data)
+    membership = Membership(store, setup.clock, instance_id, events.publish)
     await membership.join()
     lifetime.on_close(membership.leave)
     membership.start()

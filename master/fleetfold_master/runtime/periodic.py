@@ -57,10 +57,10 @@ def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWirin
     streams = partial(restore_streams, infra.bus, infra.gateway, engines.jobs, engines.transactions)
     settle = wiring.denied.settle
     infra.lifetime.repeat(SAVE_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
-    infra.lifetime.repeat(SAVE_S, engines.jobs.save_progress)
+    infra.lifetime.repeat(SAVE_S, engines.jobs.results.save_progress)
     infra.lifetime.repeat(SAVE_S, wiring.counts.save)
     infra.lifetime.repeat(LOOK_S, wiring.surroundings.look)
-    infra.lifetime.repeat(infra.setup.check_every_s, wiring.surroundings.check_pages)
+    infra.lifetime.repeat(infra.setup.check_every_s, infra.store.check_pages)
 
 
 def _prune(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:

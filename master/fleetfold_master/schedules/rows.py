@@ -41,7 +41,7 @@ _DROP_QUEUED = (
     .where(firing.c.schedule == bindparam("of_schedule"), firing.c.state == bindparam("state_before"))
     .values({name: bindparam(name) for name in ("state", "work", "why")})
 )
-_OLDEST_KEPT = (
+_OLDEST_RETAINED = (
     select(firing.c.planned_at)
     .where(firing.c.schedule == bindparam("of_schedule"))
     .order_by(firing.c.planned_at.desc())
@@ -52,7 +52,7 @@ _OLDEST_KEPT = (
 _OVER = delete(firing).where(
     firing.c.schedule == bindparam("of_schedule"),
     or_(*(firing.c.state == state for state in ("done", "skipped", "refused"))),
-    firing.c.planned_at <= _OLDEST_KEPT,
+    firing.c.planned_at <= _OLDEST_RETAINED,
 )
 _FORGET = delete(firing).where(firing.c.schedule == bindparam("of_schedule"))
 _REMOVED = delete(schedule).where(schedule.c.removed_at < bindparam("before"))

@@ -10,7 +10,7 @@ from fleetfold_master.search.cache.query_cache import Cache
 from fleetfold_master.search.collection_versions import CollectionVersions
 from fleetfold_master.search.federation import Federation
 from fleetfold_master.search.late_answers import LateAnswers
-from fleetfold_master.search.own_collections import Own, OwnCollections
+from fleetfold_master.search.own_collections import OwnCollections, OwnNode
 from fleetfold_master.search.plan.planner import Planner, SearchableFleet
 from fleetfold_master.search.plan.replica_selection import ReplicaSelector
 from fleetfold_master.search.scatter.node_request import ShardClient
@@ -22,8 +22,8 @@ __all__ = [
     "CollectionVersions",
     "Federation",
     "LateAnswers",
-    "Own",
     "OwnCollections",
+    "OwnNode",
     "Planner",
     "ReplicaSelector",
     "Scatter",

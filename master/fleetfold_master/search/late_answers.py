@@ -11,7 +11,7 @@ from fleetfold_master.search.merge.merge import merge_page
 from fleetfold_master.search.merge.response import respond
 from fleetfold_master.search.plan.search_plan import SearchPlan
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
-from fleetfold_shared.messages import SearchAsk
+from fleetfold_shared.messages import SearchRequest
 
 __all__ = ["LateAnswers"]
 
@@ -49,7 +49,7 @@ class LateAnswers:
         self._unfinished[plan.ask.request] = _Unfinished(plan, plan.key, dict(responses), slow)
         self._forget_the_oldest()
 
-    def received(self, ask: SearchAsk, node: str, response: ShardResponse) -> None:
+    def received(self, ask: SearchRequest, node: str, response: ShardResponse) -> None:
         """Process a late response of a node."""
         waiting = self._unfinished.get(ask.request)
         if waiting is None or node not in waiting.missing or ask.query is not None:

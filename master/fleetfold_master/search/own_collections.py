@@ -16,13 +16,13 @@ from fleetfold_shared.messages import (
     CollectionInfo,
     NodeDescription,
     SearchAnswer,
-    SearchAsk,
-    StatisticsAsk,
+    SearchRequest,
     StatisticsChunk,
+    StatisticsRequest,
 )
 from fleetfold_shared.text.analysis import ANALYZER
 
-__all__ = ["Own", "OwnCollections"]
+__all__ = ["OwnCollections", "OwnNode"]
 
 
 class OwnCollections(Protocol):
@@ -39,14 +39,14 @@ class OwnCollections(Protocol):
     def infos(self) -> list[CollectionInfo]:
         """Descriptions of the collections."""
 
-    async def search(self, ask: SearchAsk) -> SearchAnswer:
+    async def search(self, ask: SearchRequest) -> SearchAnswer:
         """The top k; errors are returned in the response, never raised."""
 
-    def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
+    def statistics(self, ask: StatisticsRequest) -> StatisticsChunk:
         """The changes of one collection's statistics."""
 
 
-class Own:
+class OwnNode:
     """Presents the own collections as a node of the search, named `master`."""
 
     def __init__(self, collections: OwnCollections) -> None:
@@ -68,11 +68,11 @@ class Own:
         """The collections' names."""
         return [one.name for one in self._collections.infos()]
 
-    async def statistics(self, ask: StatisticsAsk) -> StatisticsChunk:
+    async def statistics(self, ask: StatisticsRequest) -> StatisticsChunk:
         """The statistics, as a node would send them."""
         return self._collections.statistics(ask)
 
-    async def answer(self, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def answer(self, ask: SearchRequest, timeout_s: float) -> ShardResponses:
         """The response to a shard request, checked as a node's is; it is searched in this process, without encoding."""
         started = time.perf_counter()
         try:

@@ -23,7 +23,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Hit, Place, ScoredDocument, Search, SearchAsk, Term, encode
+from fleetfold_shared.messages import Hit, Place, ScoredDocument, Search, SearchRequest, Term, encode
 from fleetfold_shared.text.analysis import ANALYZER
 
 __all__ = ["Alphas", "Pages", "Version", "is_behind"]
@@ -71,7 +71,7 @@ class Pages:
         """The nodes chosen for the first page, as the cursor says, to be checked; None on the first page."""
         return None if self._came is None else self._came.nodes
 
-    def continued(self, ask: SearchAsk) -> SearchAsk:
+    def continued(self, ask: SearchRequest) -> SearchRequest:
         """`ask` for the page of the cursor, scored as the first page was; without a cursor, `ask` itself."""
         came = self._came
         if came is None:
@@ -89,7 +89,7 @@ class Pages:
 
     def following(
         self,
-        ask: SearchAsk,
+        ask: SearchRequest,
         last: Hit,
         epochs: Sequence[Version],
         alphas: Alphas,

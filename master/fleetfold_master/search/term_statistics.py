@@ -11,7 +11,7 @@ import structlog
 
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_shared.messages import NodeDescription, StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages import NodeDescription, StatisticsChunk, StatisticsRequest
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.term_statistics import MergedCorpus, StatisticsTable
 
@@ -21,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 Key = tuple[str, str]
 _OURS = {"", ANALYZER}  # a node of an older version does not say of which collection its statistics are
-Fetch = Callable[[str, StatisticsAsk], Awaitable[StatisticsChunk]]
+Fetch = Callable[[str, StatisticsRequest], Awaitable[StatisticsChunk]]
 """Requests the next chunk of a node's statistics."""
 Probe = Callable[[str], Awaitable[object]]
 """Asks a node whether it is there. If the broker says that it is not, its other pending requests fail at once."""

@@ -1,4 +1,4 @@
-"""Helpers for rows: JSON columns, digests, and the number of keys per statement."""
+"""Helpers for rows: JSON columns, digests, columns whose name differs, and the number of keys per statement."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any, get_args
 
 import msgspec
 from msgspec.structs import fields, replace
+from sqlalchemy import Select, Table, select
 
-__all__ = ["KEYS_AT_ONCE", "as_json", "digest"]
+__all__ = ["KEYS_AT_ONCE", "as_json", "digest", "select_by_key"]
 
 KEYS_AT_ONCE = 500
 """The most keys named in one statement: databases limit its parameters."""
@@ -18,6 +19,11 @@ KEYS_AT_ONCE = 500
 def as_json(value: Any) -> str:
     """The JSON text of a value."""
     return msgspec.json.encode(value).decode()
+
+
+def select_by_key(table: Table) -> Select[Any]:
+    """Select all columns under their keys: a column keeps its name in the database when its field is renamed."""
+    return select(*(column.label(column.key) for column in table.c))
 
 
 def digest(value: Any) -> str:

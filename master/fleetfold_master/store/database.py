@@ -180,8 +180,8 @@ def _prepare(engine: Engine, beginning: Beginning) -> None:
             beginning.check_file(file)
             private_file(file)
         with engine.connect() as connection:
-            beats = heartbeats_before_contracting(connection)
-        if beats:
+            counters = heartbeats_before_contracting(connection)
+        if counters:
             time.sleep(WATCH_S)
         with engine.begin() as connection:
             if (
@@ -191,7 +191,7 @@ def _prepare(engine: Engine, beginning: Beginning) -> None:
             else:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATING})")
                 beginning.check_server(connection, where)
-            migrate(connection, where, beats)
+            migrate(connection, where, counters)
     except OSError as error:
         raise InvalidInput(f"database: cannot make {where} or its folder: {error.strerror}", field="database") from None
     except exc.OperationalError as error:

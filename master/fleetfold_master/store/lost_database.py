@@ -45,7 +45,7 @@ class Beginning:
         if lost is None and (self.traces or self.new) and (damage := damage_of(file)) is not None:
             if not self.new:
                 raise Conflict(f"database: {file} is damaged ({damage}); {WAY_OUT}", field="database")
-            log.warning("master.begins_anew", reason=damage, kept=str(set_aside(file)))
+            log.warning("master.begins_anew", reason=damage, moved_to=str(set_aside(file)))
 
     def check_server(self, connection: Connection, where: str) -> None:
         """Check a database of PostgreSQL. Raises `Conflict` for a lost one."""

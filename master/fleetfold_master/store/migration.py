@@ -28,8 +28,8 @@ __all__ = ["heartbeats_before_contracting", "migrate", "newest_revision"]
 log = structlog.get_logger(__name__)
 
 
-def migrate(connection: Connection, where: str, beats: Mapping[str, int]) -> None:
-    """Run the missing migrations. `beats` are the masters' heartbeat counters of some seconds ago, where a migration
+def migrate(connection: Connection, where: str, counters: Mapping[str, int]) -> None:
+    """Run the missing migrations. `counters` are the masters' heartbeat counters of some seconds ago, where a migration
     contracts. Raises `Conflict`, and changes nothing, if an incompatible version has written the database, or if a
     migration contracts while a master is running.
     """
@@ -41,7 +41,7 @@ def migrate(connection: Connection, where: str, beats: Mapping[str, int]) -> Non
         _check_newer(connection, where, present, scripts)
     elif pending := _pending(scripts, present):
         if _contracts(pending):
-            _stop_the_stopped(connection, where, beats)
+            _stop_the_stopped(connection, where, counters)
         command.upgrade(config, "head")
         record_changes(connection, pending)
 
@@ -77,9 +77,9 @@ def _check_newer(connection: Connection, where: str, present: str, scripts: Scri
     )
 
 
-def _stop_the_stopped(connection: Connection, where: str, beats: Mapping[str, int]) -> None:
+def _stop_the_stopped(connection: Connection, where: str, counters: Mapping[str, int]) -> None:
     """End the leases of masters that are gone, so that one which was only suspended cannot write any more."""
-    if alive := running(connection, beats):
+    if alive := running(connection, counters):
         raise Conflict(
             f"{where}: this version changes what {', '.join(alive)} uses: stop all masters of the earlier version, "
             "then start this one"

@@ -47,14 +47,14 @@ class Retention:
         longest = max(self._config.jobs_days, self._config.transactions_days)
         await self._store.write(Write(_UNTELLABLE, [{"before": now - longest * DAY_S}]))
         await self._drop(job, ("running",), now - self._config.jobs_days * DAY_S, _JOB_GOES)
-        kept = ("running", "compensating", "parked")
-        await self._drop(tx, kept, now - self._config.transactions_days * DAY_S, _TX_GOES)
+        unfinished = ("running", "compensating", "parked")
+        await self._drop(tx, unfinished, now - self._config.transactions_days * DAY_S, _TX_GOES)
         await self._store.tidy()
 
-    async def _drop(self, table: Table, kept: Sequence[str], before: float, goes: Sequence[Delete]) -> None:
-        untold = exists().where(outbox.c.record == table.c.id)
+    async def _drop(self, table: Table, unfinished: Sequence[str], before: float, goes: Sequence[Delete]) -> None:
+        undelivered = exists().where(outbox.c.record == table.c.id)
         # What ended before then began before then: the index is by the beginning.
-        old = (table.c.created_at < before, table.c.ended_at < before, table.c.state.not_in(kept), ~untold)
+        old = (table.c.created_at < before, table.c.ended_at < before, table.c.state.not_in(unfinished), ~undelivered)
         query = select(table.c.id).where(*old).order_by(table.c.created_at).limit(BATCH)
         while found := await self._store.read(query):
             keys = [{"key": row["id"]} for row in found]

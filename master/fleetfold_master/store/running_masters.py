@@ -27,7 +27,7 @@ def heartbeats(connection: Connection) -> dict[str, int]:
 
 def running(connection: Connection, before: Mapping[str, int]) -> list[str]:
     """The masters whose counter is not what it was `before`, as `host, process 17`."""
-    alive = [name for name, beat in heartbeats(connection).items() if before.get(name) != beat]
+    alive = [name for name, counter in heartbeats(connection).items() if before.get(name) != counter]
     named = text("SELECT host, pid FROM master WHERE id = :id")
     rows = [connection.execute(named, {"id": name}).one() for name in sorted(alive)]
     return [f"the master on {row.host} (process {row.pid})" for row in rows]

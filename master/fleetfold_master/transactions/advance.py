@@ -118,7 +118,7 @@ def _take_forward(builder: DecisionBuilder, step: Step, number: int, result: Com
         return
     asked = step.pivot and step.state == "compensating"  # the pivot's own result answers the question as well
     if step.command == result.id or asked:
-        take_forward(builder, builder.change(step, undo=0), result)
+        take_forward(builder, builder.change(step, compensation=0), result)
     else:
         _take_late(builder, step, number, result)
 

@@ -26,7 +26,7 @@ def go_backward(builder: DecisionBuilder) -> None:
     if any(step.state == "compensating" for step in steps):
         return
     if any(step.state == "parked" for step in steps):
-        builder.end("parked", why="a step cannot be undone; those before it are left as they are")
+        builder.end("parked", why="a step cannot be compensated; those before it are left as they are")
     elif all(map(_is_compensated, steps)):
         builder.end("rolled_back")
 
@@ -34,20 +34,26 @@ def go_backward(builder: DecisionBuilder) -> None:
 def take_compensation(builder: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """Process the result of the compensation in flight."""
     if result.outcome in {"ok", "no_result"}:
-        builder.note("never ran" if result.tombstone else "undone" if step.rollback else "had run", step)
+        builder.note("never ran" if result.tombstone else "compensated" if step.rollback else "had run", step)
         _compensated(builder, step, result)
-    elif result.outcome in {"unknown", "rejected"} or step.undo_tries >= builder.policy.max_tries:
+    elif result.outcome in {"unknown", "rejected"} or step.compensation_tries >= builder.policy.max_tries:
         _park(builder, step, f"{result.outcome}: {result.error or 'no reason given'}")
     else:
-        wait_s = builder.policy.backoff.planned_s(step.undo_tries)
+        wait_s = builder.policy.backoff.planned_s(step.compensation_tries)
         builder.change(builder.settle(step, error=result.error), due_at=builder.now + wait_s)
-        builder.note(f"undo {result.outcome}", step, f"{result.error or 'no reason given'}; next try in {wait_s:g} s")
+        builder.note(
+            f"compensation {result.outcome}", step, f"{result.error or 'no reason given'}; next try in {wait_s:g} s"
+        )
 
 
 def take_late_compensation(builder: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """Process a late result of a compensation that was given up: noted once, for the operator of the parked
     transaction."""
-    if step.state == "parked" and step.error == _SILENT and result.id == compensation_id(step, step.undo, step.undos):
+    if (
+        step.state == "parked"
+        and step.error == _SILENT
+        and result.id == compensation_id(step, step.compensation, step.compensations)
+    ):
         why = f"{result.outcome}, after it was given up"
         builder.change(step, error=f"{_SILENT} in time; then {result.outcome}")
         builder.note("late answer", step, f"{why}: {result.error}" if result.error else why)
@@ -57,7 +63,7 @@ def wait_for_compensation(builder: DecisionBuilder, step: Step) -> None:
     """Watch a compensation in flight: try again, send again, or give up."""
     if step.command is None:
         if builder.now >= (step.due_at or 0.0):
-            _send(builder, step, step.undo, "undo tried again")
+            _send(builder, step, step.compensation, "compensation sent again")
     elif builder.now >= (step.deadline_at or 0.0):
         _over_time(builder, step)
     elif builder.now >= (step.due_at or 0.0) and step.node not in builder.unhealthy:
@@ -66,7 +72,7 @@ def wait_for_compensation(builder: DecisionBuilder, step: Step) -> None:
 
 def ask_whether_it_ran(builder: DecisionBuilder, step: Step, why: str) -> None:
     """Find out whether an unanswered pivot ran, by a tombstone, which also ensures that it never will if it did not."""
-    if step.undo_tries >= builder.policy.max_tries:
+    if step.compensation_tries >= builder.policy.max_tries:
         _park(builder, step, why)
     else:
         _send(builder, step, len(step.runs), "asked whether it ran", why)
@@ -94,7 +100,7 @@ def _compensate_next(builder: DecisionBuilder, step: Step) -> None:
     if possibly_applied and step.rollback is None and step.runs[possibly_applied[-1] - 1] in {"ok", "no_result"}:
         _skip(builder, step)
     elif possibly_applied:
-        _send(builder, step, possibly_applied[-1], "undo sent")
+        _send(builder, step, possibly_applied[-1], "compensation sent")
     elif step.state == "compensating":
         builder.settle(step, state="compensated")
 
@@ -105,10 +111,19 @@ def _skip(builder: DecisionBuilder, step: Step) -> None:
 
 
 def _send(builder: DecisionBuilder, step: Step, number: int, what: str, why: str = "") -> None:
-    same = step.undo in {0, number}
-    undos, tries = (step.undos + 1, step.undo_tries + 1) if same else (1, 1)
-    command = compensation_id(step, number, undos)
-    builder.send(step, what, why, state="compensating", undo=number, undos=undos, undo_tries=tries, command=command)
+    same = step.compensation in {0, number}
+    compensations, tries = (step.compensations + 1, step.compensation_tries + 1) if same else (1, 1)
+    command = compensation_id(step, number, compensations)
+    builder.send(
+        step,
+        what,
+        why,
+        state="compensating",
+        compensation=number,
+        compensations=compensations,
+        compensation_tries=tries,
+        command=command,
+    )
 
 
 def _compensated(builder: DecisionBuilder, step: Step, result: CommandResult) -> None:
@@ -123,9 +138,11 @@ def _compensated(builder: DecisionBuilder, step: Step, result: CommandResult) ->
 def _pivot_answered(builder: DecisionBuilder, step: Step, result: CommandResult) -> None:
     """If the pivot never ran, it has failed. If it ran, the ledger returns its result again for the same command."""
     if not result.tombstone:
-        builder.send(step, "asked how it ended", state="running", undo=0, command=forward_id(step, len(step.runs)))
+        builder.send(
+            step, "asked how it ended", state="running", compensation=0, command=forward_id(step, len(step.runs))
+        )
         return
-    withdrawn = builder.change(step, runs=(*step.runs[:-1], "rejected"), undo=0)
+    withdrawn = builder.change(step, runs=(*step.runs[:-1], "rejected"), compensation=0)
     if withdrawn.possibly_applied:
         _park(builder, withdrawn, "an earlier try may have taken effect")
     else:
@@ -136,12 +153,16 @@ def _over_time(builder: DecisionBuilder, step: Step) -> None:
     deadline_at = builder.now + builder.time_limit_s(step)
     if step.node in builder.unhealthy:
         builder.change(step, deadline_at=deadline_at)  # not its fault: the broker keeps the command
-    elif step.undo_tries >= builder.policy.max_tries:
+    elif step.compensation_tries >= builder.policy.max_tries:
         _park(builder, step, _SILENT)
     else:
-        builder.resend(step, "no answer in time", undo_tries=step.undo_tries + 1, deadline_at=deadline_at)
+        builder.resend(
+            step, "no answer in time", compensation_tries=step.compensation_tries + 1, deadline_at=deadline_at
+        )
 
 
 def _park(builder: DecisionBuilder, step: Step, why: str) -> None:
     builder.settle(step, state="parked", error=why)
-    builder.note("parked", step, f"{why}, after {step.undo_tries} {'try' if step.undo_tries == 1 else 'tries'}")
+    builder.note(
+        "parked", step, f"{why}, after {step.compensation_tries} {'try' if step.compensation_tries == 1 else 'tries'}"
+    )

@@ -113,7 +113,7 @@ class DecisionBuilder:
 
     def time_limit_s(self, step: Step) -> float:
         """Time limit in seconds for one try of the command in flight."""
-        return step.timeout_s if step.state == "running" else max(step.timeout_s, self.policy.undo_timeout_s)
+        return step.timeout_s if step.state == "running" else max(step.timeout_s, self.policy.compensation_timeout_s)
 
     def _outgoing(self, step: Step) -> Outgoing:
         return Outgoing(step.node, self._compensation(step) if step.state == "compensating" else self._forward(step))
@@ -134,13 +134,13 @@ class DecisionBuilder:
         """The compensation; the node fills in `{{fields}}` from its own ledger. Without an action it only writes a
         tombstone."""
         return Command(
-            id=compensation_id(step, step.undo, step.undos),
+            id=compensation_id(step, step.compensation, step.compensations),
             attempt=step.sends,
             action=step.rollback.action if step.rollback else "",
             params=step.rollback.params if step.rollback else {},
             epoch=self.tx.epoch,
-            compensates=forward_id(step, step.undo),
-            forward=known_outcome(step, step.undo),
+            compensates=forward_id(step, step.compensation),
+            forward=known_outcome(step, step.compensation),
             timeout_s=self.time_limit_s(step),
             caller=Caller(self.tx.caller, self.tx.role),
         )

@@ -57,7 +57,7 @@ def take_forward(builder: DecisionBuilder, step: Step, result: CommandResult) ->
     else:
         state = _failed_state(step, result)
         builder.settle(step, state=state, error=result.error or result.outcome)
-        left = "something of it may be left, and is undone" if state == "unknown" else ""
+        left = "something of it may be left, and is compensated" if state == "unknown" else ""
         builder.note(result.outcome, step, "; ".join(filter(None, [why, left])))
 
 
@@ -73,7 +73,7 @@ def _conclude(builder: DecisionBuilder) -> None:
     if states & {"running", "compensating"}:
         return
     if "parked" in states:
-        why = "a step cannot be finished and what is before it cannot be undone"
+        why = "a step cannot be finished and what is before it cannot be compensated"
         builder.end("parked", _first_error(builder), why)
     elif states & FAILED:
         _start_compensation(builder, _first_error(builder))

@@ -47,13 +47,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Retry policy of a transaction. The wait between tries doubles from `backoff_s` up to `backoff_max_s` seconds.
 
     `max_tries` limits the tries of one compensation, and of a step after the pivot; then the transaction is parked.
-    `undo_timeout_s` is the minimal time limit for one try of a compensation.
+    `compensation_timeout_s` is the minimal time limit for one try of a compensation.
     """
 
     backoff_s: float = 1.0
     backoff_max_s: float = 30.0
     max_tries: int = 10
-    undo_timeout_s: float = 30.0
+    compensation_timeout_s: float = 30.0
 
     @property
     def backoff(self) -> Backoff:
@@ -97,9 +97,10 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     It begins when the steps named in `after` are done, or those of all earlier stages if there are none, and is
     skipped if `when` does not hold for their results. `retriable`: failures do not fail the transaction. `runs` is
     the effect of each of its forward commands (see `effect_of`), None while unknown; the last is the present one.
-    `undo` is the command being compensated, counted from 1 (0: none), by its `undos`-th compensation. `command` is
-    the id in flight: sent `sends` times over all commands of the step, first at `began_at`, again at `due_at`,
-    given up at `deadline_at`. With none in flight, `due_at` is the time of the next try.
+    `compensation` is the command being compensated, counted from 1 (0: none), by its `compensations`-th
+    compensation, the `compensation_tries`-th try. `command` is the id in flight: sent `sends` times over all commands
+    of the step, first at `began_at`, again at `due_at`, given up at `deadline_at`. With none in flight, `due_at` is
+    the time of the next try.
     """
 
     tx: str
@@ -120,9 +121,9 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
     state: StepState = "waiting"
     runs: tuple[Outcome | None, ...] = ()
     tries: int = 0
-    undo: int = 0
-    undos: int = 0
-    undo_tries: int = 0
+    compensation: int = 0
+    compensations: int = 0
+    compensation_tries: int = 0
     command: str | None = None
     sends: int = 0
     began_at: float | None = None
@@ -141,7 +142,7 @@ class Step(msgspec.Struct, frozen=True, kw_only=True):
         harmless: set[Outcome | None] = {"failed", "rejected"}
         if self.kind == "transactional":
             harmless.add("timed_out")
-        below = self.undo - 1 if self.undo else len(self.runs)
+        below = self.compensation - 1 if self.compensation else len(self.runs)
         return [number for number, outcome in enumerate(self.runs[:below], start=1) if outcome not in harmless]
 
 
@@ -193,14 +194,14 @@ def forward_id_of(tx: str, step: str, number: int) -> str:
     return f"t.{tx}.{step}.f{number if number > 1 else ''}"
 
 
-def compensation_id(step: Step, number: int, undos: int) -> str:
-    """The id of the `undos`-th compensation of a step's `number`-th forward command."""
-    return compensation_id_of(step.tx, step.name, number, undos)
+def compensation_id(step: Step, number: int, compensations: int) -> str:
+    """The id of the `compensations`-th compensation of a step's `number`-th forward command."""
+    return compensation_id_of(step.tx, step.name, number, compensations)
 
 
-def compensation_id_of(tx: str, step: str, number: int, undos: int) -> str:
+def compensation_id_of(tx: str, step: str, number: int, compensations: int) -> str:
     """The same, by the names of the transaction and its step."""
-    return f"t.{tx}.{step}.c{number if number > 1 else ''}{f'r{undos}' if undos > 1 else ''}"
+    return f"t.{tx}.{step}.c{number if number > 1 else ''}{f'r{compensations}' if compensations > 1 else ''}"
 
 
 def parse_id(text: str) -> Address | None:
@@ -208,5 +209,5 @@ def parse_id(text: str) -> Address | None:
     match = _ID.fullmatch(text)
     if match is None:
         return None
-    tx, step, forward, undo = match.groups()
-    return Address(tx, step, forward is not None, int((undo if forward is None else forward) or 1))
+    tx, step, forward, compensation = match.groups()
+    return Address(tx, step, forward is not None, int((compensation if forward is None else forward) or 1))

@@ -21,8 +21,8 @@ def retry(
     """Reset the tries of the parked steps, or of the one named. Raises `Conflict`, `NotFound`."""
     builder = _parked(tx, steps, now, policy)
     for each in _chosen(builder, step):
-        if each.undo:
-            builder.settle(each, state="compensating", undo_tries=0)
+        if each.compensation:
+            builder.settle(each, state="compensating", compensation_tries=0)
         else:
             builder.settle(each, state="running", tries=0)
         builder.note("to be tried again", builder.step(each.name), f"by {by}: {why}" if why else f"by {by}")

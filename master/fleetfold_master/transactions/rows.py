@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, RowMapping, bindparam, insert, or_, select, update
 
-from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json
+from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json, select_by_key
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import step as step_table
@@ -28,8 +28,8 @@ Loaded = tuple[Tx, tuple[Step, ...], list[TimelineEntry]]
 
 _TX_CHANGES = ("state", "epoch", "entries", "error", "ended_at")
 _STEP_CHANGES = (
-    "state", "runs", "tries", "undo", "undos", "undo_tries", "command", "sends", "began_at", "due_at", "deadline_at",
-    "result", "error",
+    "state", "runs", "tries", "compensation", "compensations", "compensation_tries", "command", "sends",
+    "began_at", "due_at", "deadline_at", "result", "error",
 )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ async def _with_parts(store: Store, rows: Sequence[RowMapping], *, timeline: boo
 
 
 async def _add_steps(store: Store, keys: Sequence[str], loaded: dict[str, Loaded]) -> None:
-    query = select(step_table).where(step_table.c.tx.in_(keys)).order_by(step_table.c.tx, step_table.c.position)
+    query = select_by_key(step_table).where(step_table.c.tx.in_(keys)).order_by(step_table.c.tx, step_table.c.position)
     steps: dict[str, list[Step]] = {key: [] for key in keys}
     for row in await store.read(query):
         steps[row["tx"]].append(_to_step(row))

@@ -80,8 +80,8 @@ def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
     action = _known(actions, spec.action, spec, "action")
     check_params(action, spec.params, f"steps.{spec.name}.params", templated=True)
     if spec.rollback is not None:
-        undo = _known(actions, spec.rollback.action, spec, "rollback.action")
-        check_params(undo, spec.rollback.params, f"steps.{spec.name}.rollback.params", templated=True)
+        compensation = _known(actions, spec.rollback.action, spec, "rollback.action")
+        check_params(compensation, spec.rollback.params, f"steps.{spec.name}.rollback.params", templated=True)
     return action
 
 

@@ -8,7 +8,7 @@ from fleetfold_shared.config.loading import load, variables
 from fleetfold_shared.config.reading import FieldType, Reading, TextFormat
 from fleetfold_shared.config.settings import (
     AccessConfig,
-    AskConfig,
+    AnsweringConfig,
     BackupConfig,
     BrokerConfig,
     CallbacksConfig,
@@ -25,7 +25,7 @@ from fleetfold_shared.config.settings import (
 )
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
+    "AccessConfig", "AnsweringConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
     "FieldType", "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "Reading", "RetentionConfig",
     "SearchConfig", "TextFormat", "TlsConfig", "load", "variables",
 ]  # fmt: skip

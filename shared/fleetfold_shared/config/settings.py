@@ -11,7 +11,7 @@ from fleetfold_shared.config.reading import Reading
 from fleetfold_shared.ids import Slug
 
 __all__ = [
-    "AccessConfig", "AskConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
+    "AccessConfig", "AnsweringConfig", "BackupConfig", "BrokerConfig", "CallbacksConfig", "ChildConfig", "Config",
     "LimitsConfig", "LogConfig", "LogFormat", "LogLevel", "MasterConfig", "RetentionConfig", "SearchConfig",
     "TlsConfig",
 ]  # fmt: skip
@@ -146,10 +146,10 @@ class SearchConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         int, Meta(ge=0, le=10_000, description="How many nodes one search asks at once, at most; 0 is no limit.")
     ] = 0
     cache_s: Annotated[
-        float, Meta(ge=0, le=86_400, description="How long an answer is kept, in seconds; 0: never.")
+        float, Meta(ge=0, le=86_400, description="How long an answer is cached, in seconds; 0: not at all.")
     ] = 900.0
-    cache_memory_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in memory.")] = 32 * 1024**2
-    cache_bytes: Annotated[int, Meta(ge=0, description="What kept answers may take in the database.")] = 128 * 1024**2
+    cache_memory_bytes: Annotated[int, Meta(ge=0, description="Most bytes of cached answers in memory.")] = 32 * 1024**2
+    cache_bytes: Annotated[int, Meta(ge=0, description="Most bytes of cached answers in the database.")] = 128 * 1024**2
     cache_queries: Annotated[int, Meta(ge=0, le=100_000, description="How many questions are counted; 0: none.")] = 1000
     quality_days: Annotated[
         int, Meta(ge=1, le=3650, description="How long clicks and counts of searches are kept, in days.")
@@ -224,7 +224,7 @@ class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     key: Annotated[str | None, Meta(description="Its private key; a PEM file.")] = None
 
 
-class AskConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class AnsweringConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The model that `fleetfold ask` has write answers; without `url` they are sentences of the documents.
 
     Its key is a secret: `FLEETFOLD_ASK_KEY`, or the file in `key_file`.
@@ -293,10 +293,11 @@ class BackupConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cron: Annotated[str | None, Meta(description="When, as `30 3 * * *`: minute, hour, day, month, weekday.")] = None
     timezone: Annotated[str, Meta(description="The time zone of `cron`.")] = "UTC"
     keep: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="How many of the latest are kept; without limits, all.")
+        Annotated[int, Meta(ge=1)] | None,
+        Meta(description="How many of the latest backups are kept; without limits, all."),
     ] = None
     keep_days: Annotated[
-        Annotated[float, Meta(gt=0)] | None, Meta(description="Younger ones are kept too, in days.")
+        Annotated[float, Meta(gt=0)] | None, Meta(description="Younger backups are kept too, in days.")
     ] = None
     passphrase_file: Annotated[
         str | None, Meta(description="The file of the passphrase; without one secrets are left out.")
@@ -320,7 +321,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     tls: TlsConfig = TlsConfig()
     log: LogConfig = LogConfig()
     search: SearchConfig = SearchConfig()
-    ask: AskConfig = AskConfig()
+    ask: AnsweringConfig = AnsweringConfig()
     callbacks: CallbacksConfig = CallbacksConfig()
     retention: RetentionConfig = RetentionConfig()
     limits: LimitsConfig = LimitsConfig()

@@ -12,7 +12,7 @@ from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.nodes import CAPABILITIES, Capability, NodeDescription
 
 __all__ = [
-    "CAPABILITIES", "AccessStats", "AccessStatsAsk", "AuditEntry", "AuditList", "AuditListed", "AuditOutcome",
+    "CAPABILITIES", "AccessStats", "AccessStatsRequest", "AuditEntry", "AuditList", "AuditListed", "AuditOutcome",
     "Capability", "ClientRole", "Enrol", "Identity", "JoinRequest", "JoinRequestReply", "KeyCreate", "KeyCreated",
     "KeyInfo", "KeyList", "KeyListed", "KeyRevoke", "KeyRevoked", "KeyRotate", "NodeApprove", "NodeInvite",
     "NodeInvited", "NodeRevoke", "NodeRevoked", "Refresh", "RetiringKey", "Role", "Scopes", "SigningRotate",
@@ -213,7 +213,7 @@ class Identity(Message, frozen=True, kw_only=True):
     scopes: Scopes = Scopes()
 
 
-class AccessStatsAsk(Message, frozen=True, kw_only=True):
+class AccessStatsRequest(Message, frozen=True, kw_only=True):
     """`access.stats`: return login and permission counters."""
 
 

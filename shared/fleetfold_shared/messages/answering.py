@@ -13,9 +13,9 @@ from fleetfold_shared.messages.search import WhichNodes
 
 __all__ = [
     "AnswerKind",
+    "AnswerPart",
     "AnswerQuestion",
     "Answered",
-    "AskPart",
     "CitedSource",
     "NodeAnswer",
     "NodeQuestion",
@@ -45,7 +45,7 @@ class AnswerQuestion(Message, frozen=True, kw_only=True):
     timeout_ms: Annotated[int, Meta(ge=100, le=600_000)] = 60_000
 
 
-class AskPart(Message, frozen=True, kw_only=True):
+class AnswerPart(Message, frozen=True, kw_only=True):
     """A part of the answer's text, in order. With `again` all text before it is withdrawn, for `reason`."""
 
     text: str = ""

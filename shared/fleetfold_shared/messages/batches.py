@@ -11,7 +11,7 @@ from fleetfold_shared.errors import ErrorBody
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.commands import JobNode, JobState, Run
 
-__all__ = ["MOST_RUNS", "JobEnd", "JobEnds", "JobEndsAsk", "RunAccepted", "Submit", "Submitted"]
+__all__ = ["MOST_RUNS", "JobEnd", "JobEnds", "JobEndsRequest", "RunAccepted", "Submit", "Submitted"]
 
 MOST_RUNS = 500
 """Most runs in one request."""
@@ -42,7 +42,7 @@ class Submitted(Message, frozen=True, kw_only=True):
     runs: list[RunAccepted]
 
 
-class JobEndsAsk(Message, frozen=True, kw_only=True):
+class JobEndsRequest(Message, frozen=True, kw_only=True):
     """`jobs.ended`: report which of these jobs have ended; replies when one has, or after `wait_ms`."""
 
     ids: Annotated[list[str], Meta(min_length=1, max_length=1000)]

@@ -10,12 +10,12 @@ from msgspec import Meta
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
-    "CacheClear", "CacheCleared", "CachePopular", "CachePopularAsk", "CacheStats", "CacheStatsAsk", "CacheWarm",
+    "CacheClear", "CacheCleared", "CachePopular", "CachePopularRequest", "CacheStats", "CacheStatsRequest", "CacheWarm",
     "CacheWarmed", "PopularQuery",
 ]  # fmt: skip
 
 
-class CacheStatsAsk(Message, frozen=True, kw_only=True):
+class CacheStatsRequest(Message, frozen=True, kw_only=True):
     """`cache.stats`: return the cache's statistics."""
 
 
@@ -41,7 +41,7 @@ class CacheStats(Message, frozen=True, kw_only=True, omit_defaults=False):
     kept_s: float
 
 
-class CachePopularAsk(Message, frozen=True, kw_only=True):
+class CachePopularRequest(Message, frozen=True, kw_only=True):
     """`cache.popular`: list the most frequent searches."""
 
     limit: Annotated[int, Meta(ge=1, le=1000)] = 20

@@ -12,17 +12,17 @@ from fleetfold_shared.messages.base import Message
 
 __all__ = [
     "Held",
-    "HoldsAsk",
+    "HoldsRequest",
     "Judgement",
     "QualityClick",
     "QualityClicked",
-    "QualityFigures",
     "QualityForget",
     "QualityForgotten",
     "QualityJudge",
     "QualityJudged",
+    "QualityMetrics",
     "QualityReport",
-    "QualityReportAsk",
+    "QualityReportRequest",
     "QueryQuality",
 ]
 
@@ -82,7 +82,7 @@ class QualityForgotten(Message, frozen=True, kw_only=True, omit_defaults=False):
     clicks: int
 
 
-class QualityReportAsk(Message, frozen=True, kw_only=True):
+class QualityReportRequest(Message, frozen=True, kw_only=True):
     """`quality.report`: repeat the judged queries, the latest judged first and at most `limit`, and compute metrics.
 
     Clicks and counts are of the last `days`. After `timeout_ms` the metrics cover the queries completed so far.
@@ -95,7 +95,7 @@ class QualityReportAsk(Message, frozen=True, kw_only=True):
     timeout_ms: Annotated[int, Meta(ge=1, le=600_000)] = 60_000
 
 
-class QualityFigures(msgspec.Struct, frozen=True):
+class QualityMetrics(msgspec.Struct, frozen=True):
     """Metrics of the fleet, a node, or a node's collection; null where there is no data.
 
     `ndcg` and `recall` are means at depth 10 over `queries` with a relevant document there, known from `judgements`.
@@ -127,9 +127,9 @@ class QualityReport(Message, frozen=True, kw_only=True, omit_defaults=False):
     nor incomplete were not reached in time. `worst` are up to 10 queries by nDCG.
     """
 
-    fleet: QualityFigures
-    nodes: list[QualityFigures]
-    collections: list[QualityFigures]
+    fleet: QualityMetrics
+    nodes: list[QualityMetrics]
+    collections: list[QualityMetrics]
     worst: list[QueryQuality]
     judged: int
     measured: int
@@ -138,7 +138,7 @@ class QualityReport(Message, frozen=True, kw_only=True, omit_defaults=False):
     took_ms: float
 
 
-class HoldsAsk(Message, frozen=True, kw_only=True):
+class HoldsRequest(Message, frozen=True, kw_only=True):
     """`call.<node>.holds`: return which of these documents the node's collection contains."""
 
     collection: Slug

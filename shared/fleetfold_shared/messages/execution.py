@@ -10,7 +10,7 @@ from msgspec import Meta
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
-    "OVER_TIME", "Callback", "Caller", "CancelAsk", "CancelVerdict", "Cancelled", "Progress", "ProgressReport",
+    "OVER_TIME", "Callback", "Caller", "CancelRequest", "CancelVerdict", "Cancelled", "Progress", "ProgressReport",
     "RetryPolicy",
 ]  # fmt: skip
 
@@ -65,7 +65,7 @@ class ProgressReport(Message, frozen=True, kw_only=True):
     incarnation: str = ""
 
 
-class CancelAsk(Message, frozen=True, kw_only=True):
+class CancelRequest(Message, frozen=True, kw_only=True):
     """`call.<node>.cancel`: stop these commands, on behalf of `by`; those not started never will be."""
 
     ids: Annotated[list[str], Meta(min_length=1, max_length=1000)]

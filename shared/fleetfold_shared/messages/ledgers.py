@@ -10,8 +10,14 @@ from msgspec import Meta
 from fleetfold_shared.messages.base import Message
 
 __all__ = [
-    "CommandsConfirm", "CommandsConfirmed", "DeniedCommand", "LedgerAsk", "LedgerMark", "LedgerVerdicts",
-    "NodeReconcile", "NodeReconciled",
+    "CommandsConfirm",
+    "CommandsConfirmed",
+    "DeniedCommand",
+    "LedgerMark",
+    "LedgerRequest",
+    "LedgerVerdicts",
+    "NodeReconcile",
+    "NodeReconciled",
 ]  # fmt: skip
 
 SomeCommands = Annotated[list[Annotated[str, Meta(max_length=200)]], Meta(min_length=1, max_length=1000)]
@@ -41,7 +47,7 @@ class CommandsConfirmed(Message, frozen=True, kw_only=True):
     unknown: list[str] = []
 
 
-class LedgerAsk(Message, frozen=True, kw_only=True):
+class LedgerRequest(Message, frozen=True, kw_only=True):
     """`call.<node>.ledger`: ask what the node's ledger has of these commands."""
 
     ids: SomeCommands
@@ -49,11 +55,11 @@ class LedgerAsk(Message, frozen=True, kw_only=True):
 
 class LedgerVerdicts(Message, frozen=True, kw_only=True):
     """Reply to `ledger`: the outcome of each command that the ledger has, empty for an unfinished one. What has ended
-    is kept for `kept_s` seconds at least.
+    is kept for `retention_s` seconds at least.
     """
 
     mark: LedgerMark
-    kept_s: Annotated[float, Meta(ge=0)]
+    retention_s: Annotated[float, Meta(ge=0)]
     outcomes: dict[str, str] = {}
 
 
@@ -83,14 +89,14 @@ class DeniedCommand(msgspec.Struct, frozen=True, kw_only=True):
 class NodeReconciled(Message, frozen=True, kw_only=True, omit_defaults=False):
     """The difference between a node's ledger and what the masters know. `reason` is empty when it is the known ledger.
 
-    `known` is the mark that the masters had before, `told` the ledger's own; `compared` counts commands. `accepted`:
-    the ledger is the known one now.
+    `known` is the mark that the masters had before, `reported` the ledger's own; `compared` counts commands.
+    `accepted`: the ledger is the known one now.
     """
 
     node: str
     reason: str
     known: LedgerMark | None
-    told: LedgerMark
+    reported: LedgerMark
     compared: int
     denied: list[DeniedCommand]
     accepted: bool

@@ -15,8 +15,8 @@ MasterState = Literal["answering", "alive", "silent", "left"]
 
 
 class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """A registered master. `id` is new at each start, `seat` belongs to its data directory and stays; `started_at` is
-    by its own machine's clock.
+    """A registered master. `id` is new at each start, `instance_id` belongs to its data directory and stays (`seat`:
+    the same, for clients of earlier versions); `started_at` is by its own machine's clock.
 
     `answering` is the one that sent this. The others, as it sees them: `alive`; `silent`, for `silent_s` by its own
     clock; `left`, stopped in good order and not yet replaced. `jobs` and `transactions` are those it runs now.
@@ -39,6 +39,7 @@ class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
     broker: str | None = None
     broker_since: float | None = None
     database: str | None = None
+    instance_id: str = ""
 
 
 class MasterList(Message, frozen=True, kw_only=True):

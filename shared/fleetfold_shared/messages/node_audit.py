@@ -10,7 +10,7 @@ from msgspec import Meta
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.commands import Outcome
 
-__all__ = ["NodeAuditAsk", "NodeAuditEntry", "NodeAudited"]
+__all__ = ["NodeAuditEntry", "NodeAuditRequest", "NodeAudited"]
 
 
 class NodeAuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -34,7 +34,7 @@ class NodeAuditEntry(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=Tr
     cancelled_by: str | None = None
 
 
-class NodeAuditAsk(Message, frozen=True, kw_only=True):
+class NodeAuditRequest(Message, frozen=True, kw_only=True):
     """`nodes.audit`, and `call.<node>.audit`: list the latest `limit` commands in the node's own ledger, oldest first;
     with `since` only those received after that Unix second.
     """

@@ -14,10 +14,10 @@ from fleetfold_shared.messages.ledgers import LedgerMark
 
 __all__ = [
     "CAPABILITIES", "ActionInfo", "ActionKind", "AssignedState", "Capability", "CollectionInfo", "DiscoveredNode",
-    "EndpointFigures", "Heartbeat", "Join", "Joined", "LabelSource", "NodeDescription", "NodeDiscover", "NodeGet",
+    "EndpointCounters", "Heartbeat", "Join", "Joined", "LabelSource", "NodeDescription", "NodeDiscover", "NodeGet",
     "NodeList", "NodeListed", "NodePart", "NodePing", "NodePinged", "NodePresence", "NodeRecord", "NodeRemove",
-    "NodeRemoved", "NodeState", "NodeStats", "NodeStatsAsk", "NodeUpdate", "NodesDiscovered", "Pong",
-    "Problem", "SealKeys", "ServiceFigures", "Standing", "Superseded",
+    "NodeRemoved", "NodeState", "NodeStats", "NodeStatsRequest", "NodeUpdate", "NodesDiscovered", "Pong",
+    "Problem", "SealKeys", "ServiceCounters", "Standing", "Superseded",
 ]  # fmt: skip
 
 Capability = Literal["search", "actions", "events", "api"]
@@ -164,7 +164,7 @@ class Joined(Message, frozen=True, kw_only=True):
     ledger_accepted: bool = True
 
 
-class EndpointFigures(msgspec.Struct, frozen=True, omit_defaults=True):
+class EndpointCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """Counters of one of a node's endpoints since the start. `name` is a verb, or `ask-<verb>` for broadcasts."""
 
     name: Slug
@@ -174,7 +174,7 @@ class EndpointFigures(msgspec.Struct, frozen=True, omit_defaults=True):
     last_error: str = ""
 
 
-class ServiceFigures(Message, frozen=True, kw_only=True):
+class ServiceCounters(Message, frozen=True, kw_only=True):
     """A node's reply to `figures`, from which the master makes its entry in service discovery (`$SRV`), under the
     node's verified name. `started` is an ISO 8601 time.
     """
@@ -182,7 +182,7 @@ class ServiceFigures(Message, frozen=True, kw_only=True):
     incarnation: str
     version: Annotated[str, Meta(max_length=63)]
     started: Annotated[str, Meta(max_length=63)]
-    endpoints: Annotated[list[EndpointFigures], Meta(max_length=64)] = []
+    endpoints: Annotated[list[EndpointCounters], Meta(max_length=64)] = []
 
 
 class Standing(Message, frozen=True, kw_only=True):
@@ -322,7 +322,7 @@ class NodesDiscovered(Message, frozen=True, kw_only=True, omit_defaults=False):
     nodes: list[DiscoveredNode]
 
 
-class NodeStatsAsk(Message, frozen=True, kw_only=True):
+class NodeStatsRequest(Message, frozen=True, kw_only=True):
     """`nodes.stats`: return statistics of the fleet."""
 
 

@@ -15,7 +15,7 @@ from fleetfold_shared.messages.explanation import CollectionExplained, Explained
 
 __all__ = [
     "CacheUse", "Dedup", "FieldKind", "FieldNote", "Fingerprints", "Hit", "NodeReport", "NodeStatus", "Partial",
-    "Parts", "Place", "ScoredDocument", "Search", "SearchAnswer", "SearchAsk", "Searched", "Source", "Term",
+    "Parts", "Place", "ScoredDocument", "Search", "SearchAnswer", "SearchRequest", "Searched", "Source", "Term",
     "WhichNodes",
 ]  # fmt: skip
 
@@ -114,7 +114,7 @@ class Search(Message, frozen=True, kw_only=True):
     cache: CacheUse = "use"
 
 
-class SearchAsk(Message, frozen=True, kw_only=True):
+class SearchRequest(Message, frozen=True, kw_only=True):
     """`ask.search` and `call.<node>.search`: shard request with all that a node needs to score exactly as one index
     would.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from fleetfold_shared.ids import Slug
 from fleetfold_shared.messages.base import Message
 
-__all__ = ["StatisticsAsk", "StatisticsChunk"]
+__all__ = ["StatisticsChunk", "StatisticsRequest"]
 
 
-class StatisticsAsk(Message, frozen=True, kw_only=True):
+class StatisticsRequest(Message, frozen=True, kw_only=True):
     """`call.<node>.statistics`: request the changes of a collection's statistics since the epoch `since` of this
     `incarnation`.
     """

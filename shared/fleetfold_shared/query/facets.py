@@ -1,5 +1,5 @@
 """Facet counts: the number of documents for each value of a field. Nodes count and the master adds up, both with a
-`Tally`.
+`FacetCounter`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from fleetfold_shared.messages.criteria import FacetCounts, Value, ValueCount
 from fleetfold_shared.query.field_values import NOTHING, check_field, kind_of, plain
 from fleetfold_shared.query.sorting import SCORE
 
-__all__ = ["MAX_COUNTED", "MAX_FACETS", "MAX_FACET_BYTES", "Tally", "check_facets", "fitting_counts"]
+__all__ = ["MAX_COUNTED", "MAX_FACETS", "MAX_FACET_BYTES", "FacetCounter", "check_facets", "fitting_counts"]
 
 MAX_FACETS = 10
 MAX_COUNTED = 1000
@@ -40,7 +40,7 @@ def check_facets(fields: Sequence[str]) -> None:
             raise InvalidInput(f"{path}: {name!r} is asked for already; ask once", field=path)
 
 
-class Tally:
+class FacetCounter:
     """Counts of one field's values. True and 1 are two values, 1 and 1.0 are one; a text counts by its first
     `MAX_VALUE_CHARS` characters.
     """
@@ -73,7 +73,7 @@ class Tally:
         """Add `documents` without a value in the field."""
         self.missing += documents
 
-    def merge(self, other: Tally) -> None:
+    def merge(self, other: FacetCounter) -> None:
         """Add the counts of `other`."""
         self.missing += other.missing
         for key, documents in other._counts.items():
@@ -93,13 +93,13 @@ class Tally:
         self._counts[key] = self._counts.get(key, 0) + documents
 
 
-def fitting_counts(tallies: Sequence[tuple[str, Tally]]) -> list[FacetCounts]:
+def fitting_counts(counters: Sequence[tuple[str, FacetCounter]]) -> list[FacetCounts]:
     """Return the facets for a message: the most frequent values of each field, as many as the limits allow."""
-    share = MAX_FACET_BYTES // max(1, len(tallies))
+    share = MAX_FACET_BYTES // max(1, len(counters))
     facets: list[FacetCounts] = []
-    for name, tally in tallies:
-        values = _within([ValueCount(*counted) for counted in tally.most(MAX_COUNTED)], share)
-        facets.append(FacetCounts(name, values, tally.missing, len(values) < tally.distinct))
+    for name, counter in counters:
+        values = _within([ValueCount(*counted) for counted in counter.most(MAX_COUNTED)], share)
+        facets.append(FacetCounts(name, values, counter.missing, len(values) < counter.distinct))
     return facets
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from fleetfold_shared.messages.explanation import Explained
-from fleetfold_shared.messages.search import ScoredDocument, SearchAsk
+from fleetfold_shared.messages.search import ScoredDocument, SearchRequest
 from fleetfold_shared.text.analysis import tokens
 from fleetfold_shared.text.document_text import text_of
 from fleetfold_shared.text.highlighting import MOST_CHARS, highlighted
@@ -22,7 +22,7 @@ _LEAST_CHARS = 5_000
 
 
 def enriched(
-    hits: Sequence[ScoredDocument], ask: SearchAsk, until: float, alphas: Mapping[str, float] | None = None
+    hits: Sequence[ScoredDocument], ask: SearchRequest, until: float, alphas: Mapping[str, float] | None = None
 ) -> list[ScoredDocument]:
     """Return the hits with the requested highlights and explanations. Raises `TimeoutError` after `until` (monotonic
     seconds).
@@ -42,6 +42,6 @@ def enriched(
     return made
 
 
-def _explained(hit: ScoredDocument, ask: SearchAsk, alpha: float) -> Explained:
+def _explained(hit: ScoredDocument, ask: SearchRequest, alpha: float) -> Explained:
     terms = tokens(text_of(hit.title, hit.content))
     return explained(ask.terms, ask.avgdl, ask.divisor, alpha, hit.parts.cosine, terms)

@@ -19,7 +19,8 @@ MOST_TERMS = 16
 def explained(
     query: Sequence[Term], avgdl: float, divisor: float, alpha: float, cosine: float, document: Sequence[str]
 ) -> Explained:
-    """Return the composition of the score of a `document` with these terms, for a query weighted as in `SearchAsk`."""
+    """Return the composition of the score of a `document` with these terms, for a query weighted as in
+    `SearchRequest`."""
     counts = Counter(document)
     constant, per_term = length_norm(avgdl)
     norm = constant + per_term * len(document)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.search import SearchAsk, Term
+from fleetfold_shared.messages.search import SearchRequest, Term
 
 __all__ = [
     "ALPHA", "K1", "B", "Corpus", "Weights", "alpha_for", "check_alpha", "idf", "length_norm", "score", "weigh",
@@ -46,7 +46,7 @@ class Corpus(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """A weighted query, as in `SearchAsk`. `divisor` is 0 when the query has no terms."""
+    """A weighted query, as in `SearchRequest`. `divisor` is 0 when the query has no terms."""
 
     terms: list[Term]
     avgdl: float
@@ -59,7 +59,7 @@ def check_alpha(alpha: float | None, field: str = "alpha") -> None:
         raise InvalidInput(f"{field}: {alpha} is outside 0-1; 1 is words alone, 0 meaning alone", field=field)
 
 
-def alpha_for(ask: SearchAsk, declared: float | None) -> float:
+def alpha_for(ask: SearchRequest, declared: float | None) -> float:
     """Return the alpha of a collection that declares this one, or none, for a shard request."""
     return ask.alpha if declared is None or ask.same_alpha else declared
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.statistics_messages import StatisticsAsk, StatisticsChunk
+from fleetfold_shared.messages.statistics_messages import StatisticsChunk, StatisticsRequest
 from fleetfold_shared.text.analysis import MAX_TERM_CHARS
 from fleetfold_shared.text.centroids import NO_CENTROIDS, Centroids, unpack_centroids
 from fleetfold_shared.text.scoring import Corpus
@@ -93,13 +93,13 @@ class StatisticsTable:
     def df(self, term: str) -> int:
         return min(self._dfs.get(term, 0), self.documents)  # a larger count is stale or false
 
-    def ask(self, collection: str) -> StatisticsAsk:
+    def ask(self, collection: str) -> StatisticsRequest:
         """Return the next request to the node: changes since `epoch`, or the rest of a transfer under way."""
         if self._transfer is None:
-            return StatisticsAsk(collection=collection, incarnation=self.incarnation, since=self.epoch)
+            return StatisticsRequest(collection=collection, incarnation=self.incarnation, since=self.epoch)
         under_way = self._transfer
         since = 0 if under_way.full else self.epoch
-        return StatisticsAsk(
+        return StatisticsRequest(
             collection=collection, incarnation=under_way.incarnation, since=since, offset=under_way.offset
         )
 
@@ -181,27 +181,27 @@ def _check_counts(chunk: StatisticsChunk) -> None:
 class MergedCorpus:
     """Several corpora merged into one. Nothing is copied: a query looks up its own terms only."""
 
-    def __init__(self, corpora: Sequence[Corpus]) -> None:
-        self._corpora = corpora
+    def __init__(self, parts: Sequence[Corpus]) -> None:
+        self._parts = parts
 
     @property
     def parts(self) -> Sequence[Corpus]:
-        """The merged corpora."""
-        return self._corpora
+        """What is merged."""
+        return self._parts
 
     @property
     def centroids(self) -> list[Centroids]:
         """The centroids of each part that has some."""
-        known = [part.centroids for part in self._corpora if isinstance(part, StatisticsTable)]
+        known = [part.centroids for part in self._parts if isinstance(part, StatisticsTable)]
         return [one for one in known if len(one)]
 
     @property
     def documents(self) -> int:
-        return sum(corpus.documents for corpus in self._corpora)
+        return sum(part.documents for part in self._parts)
 
     @property
     def length(self) -> int:
-        return sum(corpus.length for corpus in self._corpora)
+        return sum(part.length for part in self._parts)
 
     def df(self, term: str) -> int:
-        return sum([corpus.df(term) for corpus in self._corpora])  # a list: this is asked for each term and node
+        return sum([part.df(term) for part in self._parts])  # a list: this is asked for each term and node

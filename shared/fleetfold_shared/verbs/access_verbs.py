@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_shared.messages import AccessStats, AccessStatsAsk, Identity, WhoAmI
+from fleetfold_shared.messages import AccessStats, AccessStatsRequest, Identity, WhoAmI
 from fleetfold_shared.verbs.verb import CLIENTS, OPERATORS, Verb, allow
 
 __all__ = ["STATS", "WHOAMI"]
@@ -12,6 +12,6 @@ WHOAMI = Verb(
     roles=allow(CLIENTS, own="child"), safe=True, idempotent=True,
 )  # fmt: skip
 STATS = Verb(
-    "access.stats", AccessStatsAsk, AccessStats, "Connections and requests let in and refused.",
+    "access.stats", AccessStatsRequest, AccessStats, "Connections and requests let in and refused.",
     roles=allow(OPERATORS), safe=True, idempotent=True,
 )  # fmt: skip

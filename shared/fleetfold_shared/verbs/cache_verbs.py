@@ -6,9 +6,9 @@ from fleetfold_shared.messages import (
     CacheClear,
     CacheCleared,
     CachePopular,
-    CachePopularAsk,
+    CachePopularRequest,
     CacheStats,
-    CacheStatsAsk,
+    CacheStatsRequest,
     CacheWarm,
     CacheWarmed,
 )
@@ -17,11 +17,11 @@ from fleetfold_shared.verbs.verb import OPERATORS, Verb, allow
 __all__ = ["CLEAR", "POPULAR", "STATS", "WARM"]
 
 STATS = Verb(
-    "cache.stats", CacheStatsAsk, CacheStats, "Kept answers in figures.",
+    "cache.stats", CacheStatsRequest, CacheStats, "Statistics of the search cache.",
     roles=allow(OPERATORS), safe=True, idempotent=True,
 )  # fmt: skip
 POPULAR = Verb(
-    "cache.popular", CachePopularAsk, CachePopular, "Show the questions asked most often.",
+    "cache.popular", CachePopularRequest, CachePopular, "Show the questions asked most often.",
     roles=allow(OPERATORS), scope="fleet", safe=True, idempotent=True,
 )  # fmt: skip
 WARM = Verb(
@@ -29,6 +29,6 @@ WARM = Verb(
     roles=allow(OPERATORS), scope="fleet", audit="committed", idempotent=True,
 )  # fmt: skip
 CLEAR = Verb(
-    "cache.clear", CacheClear, CacheCleared, "Forget every kept answer.",
+    "cache.clear", CacheClear, CacheCleared, "Delete all cached answers.",
     roles=allow(OPERATORS), scope="fleet", audit="committed", idempotent=True,
 )  # fmt: skip

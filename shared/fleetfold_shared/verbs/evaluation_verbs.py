@@ -10,7 +10,7 @@ from fleetfold_shared.messages import (
     QualityJudge,
     QualityJudged,
     QualityReport,
-    QualityReportAsk,
+    QualityReportRequest,
 )
 from fleetfold_shared.verbs.verb import OPERATORS, READERS, Verb, allow
 
@@ -25,11 +25,11 @@ CLICK = Verb(
     roles=allow(READERS), scope="named",
 )  # fmt: skip
 REPORT = Verb(
-    "quality.report", QualityReportAsk, QualityReport,
+    "quality.report", QualityReportRequest, QualityReport,
     "Ask the judged queries again and compute how good searches are.",
     roles=allow(OPERATORS), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 FORGET = Verb(
-    "quality.forget", QualityForget, QualityForgotten, "Drop what is kept about a query.",
+    "quality.forget", QualityForget, QualityForgotten, "Delete the judgements and clicks of a query.",
     roles=allow(OPERATORS), scope="fleet", audit="committed", idempotent=True,
 )  # fmt: skip

@@ -6,7 +6,7 @@ from fleetfold_shared.messages import (
     Job,
     JobCancel,
     JobEnds,
-    JobEndsAsk,
+    JobEndsRequest,
     JobFollow,
     JobGet,
     JobList,
@@ -26,7 +26,7 @@ WAIT = Verb(
     roles=allow(READERS, own="publisher"), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 ENDED = Verb(
-    "jobs.ended", JobEndsAsk, JobEnds, "Wait for the ends of many jobs.",
+    "jobs.ended", JobEndsRequest, JobEnds, "Wait for the ends of many jobs.",
     roles=allow(READERS, own="publisher"), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 LIST = Verb(

@@ -8,32 +8,32 @@ from typing import Any, Generic, TypeVar
 import msgspec
 
 from fleetfold_shared.messages import (
-    CancelAsk,
     Cancelled,
+    CancelRequest,
     Capability,
     Held,
-    HoldsAsk,
-    LedgerAsk,
+    HoldsRequest,
+    LedgerRequest,
     LedgerVerdicts,
     Message,
     NodeAnswer,
-    NodeAuditAsk,
     NodeAudited,
+    NodeAuditRequest,
     NodeList,
     NodeQuestion,
     Pong,
     SearchAnswer,
-    SearchAsk,
-    ServiceFigures,
+    SearchRequest,
+    ServiceCounters,
     Standing,
-    StatisticsAsk,
     StatisticsChunk,
+    StatisticsRequest,
     Superseded,
 )
 
 __all__ = [
-    "ANSWER", "AUDIT", "CANCEL", "FIGURES", "HOLDS", "JOIN_AGAIN", "LEDGER", "NODE_VERBS", "PING", "SEARCH", "STANDING",
-    "STATISTICS", "SUPERSEDED", "NodeVerb",
+    "ANSWER", "AUDIT", "CANCEL", "COUNTERS", "HOLDS", "JOIN_AGAIN", "LEDGER", "NODE_VERBS", "PING", "SEARCH",
+    "STANDING", "STATISTICS", "SUPERSEDED", "NodeVerb",
 ]  # fmt: skip
 
 Takes = TypeVar("Takes", bound=Message)
@@ -57,20 +57,22 @@ class NodeVerb(msgspec.Struct, Generic[Takes, Gives], frozen=True, eq=False):
 
 PING = NodeVerb("ping", NodeList, Pong, "Say that it is there, and its epochs.", broadcast=True)
 SEARCH = NodeVerb(
-    "search", SearchAsk, SearchAnswer, "Search its collections.", broadcast=True, needs="search"
+    "search", SearchRequest, SearchAnswer, "Search its collections.", broadcast=True, needs="search"
 )  # fmt: skip
 STATISTICS = NodeVerb(
-    "statistics", StatisticsAsk, StatisticsChunk, "Send a part of a collection's term statistics.",
+    "statistics", StatisticsRequest, StatisticsChunk, "Send a part of a collection's term statistics.",
     broadcast=True, needs="search",
 )  # fmt: skip
 ANSWER = NodeVerb(
     "rag", NodeQuestion, NodeAnswer, "Answer a question from passages.", broadcast=True, needs="search"
 )  # fmt: skip
-CANCEL = NodeVerb("cancel", CancelAsk, Cancelled, "Stop commands, or see that they never start.")
-FIGURES = NodeVerb("figures", NodeList, ServiceFigures, "Send the counters of its endpoints.")
-AUDIT = NodeVerb("audit", NodeAuditAsk, NodeAudited, "Send the latest commands of its ledger and their callers.")
-HOLDS = NodeVerb("holds", HoldsAsk, Held, "Say which of these documents it has.")
-LEDGER = NodeVerb("ledger", LedgerAsk, LedgerVerdicts, "Say what its ledger has of these commands.")
+CANCEL = NodeVerb("cancel", CancelRequest, Cancelled, "Stop commands, or see that they never start.")
+COUNTERS = NodeVerb(  # its name on the bus stays as it is within the series, for the sake of earlier nodes
+    "figures", NodeList, ServiceCounters, "Send the counters of its endpoints."
+)  # fmt: skip
+AUDIT = NodeVerb("audit", NodeAuditRequest, NodeAudited, "Send the latest commands of its ledger and their callers.")
+HOLDS = NodeVerb("holds", HoldsRequest, Held, "Say which of these documents it has.")
+LEDGER = NodeVerb("ledger", LedgerRequest, LedgerVerdicts, "Say what its ledger has of these commands.")
 SUPERSEDED = NodeVerb("superseded", Superseded, type(None), "Stop: another process holds the node's name.")
 JOIN_AGAIN = NodeVerb("join-again", NodeList, type(None), "Register again: the master does not know the node.")
 STANDING = NodeVerb("standing", Standing, type(None), "Take the state and the heartbeat interval that it is given.")
@@ -78,7 +80,7 @@ STANDING = NodeVerb("standing", Standing, type(None), "Take the state and the he
 NODE_VERBS: Mapping[str, NodeVerb[Any, Any]] = {
     verb.name: verb
     for verb in (
-        PING, SEARCH, STATISTICS, ANSWER, CANCEL, FIGURES, AUDIT, HOLDS, LEDGER, SUPERSEDED, JOIN_AGAIN, STANDING,
+        PING, SEARCH, STATISTICS, ANSWER, CANCEL, COUNTERS, AUDIT, HOLDS, LEDGER, SUPERSEDED, JOIN_AGAIN, STANDING,
     )
 }  # fmt: skip
 """All verbs of nodes by name, in the order of the reference page."""

@@ -6,8 +6,8 @@ from fleetfold_shared.messages import (
     Join,
     Joined,
     NodeApprove,
-    NodeAuditAsk,
     NodeAudited,
+    NodeAuditRequest,
     NodeDiscover,
     NodeGet,
     NodeInvite,
@@ -25,7 +25,7 @@ from fleetfold_shared.messages import (
     NodeRevoked,
     NodesDiscovered,
     NodeStats,
-    NodeStatsAsk,
+    NodeStatsRequest,
     NodeUpdate,
 )
 from fleetfold_shared.verbs.verb import CLIENTS, NOBODY, OPERATORS, READERS, Verb, allow
@@ -55,7 +55,7 @@ GET = Verb(
     roles=allow(CLIENTS, own="child"), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 AUDIT = Verb(
-    "nodes.audit", NodeAuditAsk, NodeAudited, "Read a node's own audit: who asked it for what.",
+    "nodes.audit", NodeAuditRequest, NodeAudited, "Read a node's own audit: who asked it for what.",
     roles=allow(OPERATORS), scope="named", audit="buffered", safe=True, idempotent=True,
 )  # fmt: skip
 PING = Verb(
@@ -67,7 +67,7 @@ DISCOVER = Verb(
     roles=allow(OPERATORS), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 STATS = Verb(
-    "nodes.stats", NodeStatsAsk, NodeStats, "The fleet in figures.",
+    "nodes.stats", NodeStatsRequest, NodeStats, "Statistics of the fleet.",
     roles=allow(READERS), scope="named", safe=True, idempotent=True,
 )  # fmt: skip
 UPDATE = Verb(

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from fleetfold_broker.rpc import streamed_reply as streaming
-from fleetfold_shared.config import AskConfig
+from fleetfold_shared.config import AnsweringConfig
 from fleetfold_shared.errors import Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import AuditList, Passage, Scopes
 from support.endpoint import Endpoint, endpoint, hang, refuse, say
@@ -32,7 +32,7 @@ POSTS = [
 async def there(fleet: Fleet) -> AsyncIterator[Endpoint]:
     """A model's endpoint, which the fleet's master asks; two nodes with documents."""
     async with endpoint(say("Within 30 days [1].")) as made:
-        fleet.ask = AskConfig(url=made.url, model="small", models=["large"], silence_s=5.0)
+        fleet.ask = AnsweringConfig(url=made.url, model="small", models=["large"], silence_s=5.0)
         await fleet.stop_master()
         await fleet.start_master()
         await two_nodes(fleet)

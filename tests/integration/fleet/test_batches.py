@@ -14,7 +14,7 @@ from fleetfold import Context, Run, action
 from fleetfold.submission import SubmitOutcome
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import JobEndsAsk, Scopes
+from fleetfold_shared.messages import JobEndsRequest, Scopes
 from support.inprocess import Fleet, failures, fleet
 from support.wait import eventually
 
@@ -165,7 +165,7 @@ async def test_who_may_not_is_told_line_by_line_and_the_log_knows(fleet: Fleet) 
     audited = await fleet.client.audit.list(who="narrow")
     assert [entry.outcome for entry in audited if entry.what == "actions.submit"].count("refused") == 2
     [other] = [outcome async for outcome in fleet.client.submit([next(entries(1, "z"))])]
-    seen = await narrow._caller.ask(verbs.jobs.ENDED, JobEndsAsk(ids=[other.id, "mine"]))
+    seen = await narrow._caller.ask(verbs.jobs.ENDED, JobEndsRequest(ids=[other.id, "mine"]))
     assert ([end.id for end in seen.ended], seen.unknown) == (["mine"], [other.id])
 
 

@@ -54,8 +54,8 @@ async def _audited(fleet: Fleet, **wanted: Any) -> list[AuditEntry]:
 
 
 def _step(name: str, **params: Any) -> StepSpec:
-    undo = Rollback("note", {"what": f"undo {name}"})
-    return StepSpec(name=name, node="shop", action="note", params={"what": name, **params}, rollback=undo)
+    rollback = Rollback("note", {"what": f"undo {name}"})
+    return StepSpec(name=name, node="shop", action="note", params={"what": name, **params}, rollback=rollback)
 
 
 async def test_a_handler_knows_who_asked(shop: Fleet) -> None:

@@ -15,7 +15,7 @@ from fleetfold_master.search.plan.search_plan import WaitingPolicy
 from fleetfold_master.search.scatter.node_request import ShardClient
 from fleetfold_master.search.shard_response import ShardResponse
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
-from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, SearchAsk, Searched
+from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, Searched, SearchRequest
 from support.inprocess import Fleet, fleet, hang, in_time_but, statuses
 from support.wait import eventually
 
@@ -218,7 +218,7 @@ async def test_a_late_answer_is_heard_by_whoever_wants_it(fleet: Fleet, monkeypa
 
     collection.search = slow  # type: ignore[method-assign]
 
-    def received(ask: SearchAsk, node: str, response: ShardResponse) -> None:
+    def received(ask: SearchRequest, node: str, response: ShardResponse) -> None:
         assert response.answer is not None
         late.append((node, response.answer))
 
@@ -252,13 +252,13 @@ async def test_a_node_is_set_idle_and_back(fleet: Fleet) -> None:
     assert (statuses(found)["blog"], found.coverage) == ("not_selected", 1.0)
 
 
-async def _some_ask(fleet: Fleet) -> SearchAsk:
+async def _some_ask(fleet: Fleet) -> SearchRequest:
     """What the master last asked of a node."""
-    asks: list[SearchAsk] = []
+    asks: list[SearchRequest] = []
     client = client_of(fleet)
     ask = client.ask
 
-    def noting(nodes: Any, one: SearchAsk, *more: Any) -> Any:
+    def noting(nodes: Any, one: SearchRequest, *more: Any) -> Any:
         asks.append(one)
         return ask(nodes, one, *more)
 

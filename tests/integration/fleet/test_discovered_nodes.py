@@ -41,7 +41,7 @@ async def answer_as(bus: Bus, name: str) -> None:
         reply = bus.subjects.gather(headers[GATHER], name)
         await bus.connection.publish(reply, b"{}", headers={CORRELATION: headers[CORRELATION]})
 
-    await bus.subscribe(bus.subjects.ask("ping"), answer)
+    await bus.connection.subscribe(bus.subjects.ask("ping"), answer)
     await bus.connection.barrier()
 
 

@@ -43,8 +43,8 @@ def counts(facet: Facet) -> dict[Any, int]:
     return {one.value: one.count for one in facet.values}
 
 
-def brands(*corpora: list[Record]) -> Counter[str]:
-    return Counter(record["brand"] for records in corpora for record in records)
+def brands(*collections: list[Record]) -> Counter[str]:
+    return Counter(record["brand"] for records in collections for record in records)
 
 
 def sort_values(found: Searched) -> list[Any]:

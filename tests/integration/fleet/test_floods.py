@@ -64,9 +64,9 @@ async def _audited(client: Client) -> list[AuditEntry]:
 @pytest.mark.parametrize("kind", ["heartbeats", "progress", "answers", "malformed", "large", "gone", "results"])
 async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(strict: Fleet, kind: str) -> None:
     subjects = Subjects()
-    beat = encode(Heartbeat(seq=1, description=NodeDescription(incarnation="i", version="1.0")))
+    heartbeat = encode(Heartbeat(seq=1, description=NodeDescription(incarnation="i", version="1.0")))
     subject, data, headers = {
-        "heartbeats": (subjects.heartbeat("crm"), beat, None),
+        "heartbeats": (subjects.heartbeat("crm"), heartbeat, None),
         "progress": (subjects.progress("crm"), b'{"id":"j.x.crm","progress":{"done":1}}', None),
         "answers": (subjects.gather("nobody", "crm"), b"{}", {CORRELATION: "1"}),
         "malformed": (subjects.heartbeat("crm"), b"{", None),
@@ -106,10 +106,10 @@ async def test_of_many_heartbeats_few_are_read_and_the_newest_counts(
     registry, read = strict.master._access._registry, list[int]()
     heard = registry.heard
 
-    def counted(name: str, beat: Heartbeat) -> object:
-        if name == "shop" and beat.description.incarnation == known.incarnation:
-            read.append(beat.seq)
-        return heard(name, beat)
+    def counted(name: str, heartbeat: Heartbeat) -> object:
+        if name == "shop" and heartbeat.description.incarnation == known.incarnation:
+            read.append(heartbeat.seq)
+        return heard(name, heartbeat)
 
     known = registry.get("shop").description
     monkeypatch.setattr(registry, "heard", counted)

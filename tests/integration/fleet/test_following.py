@@ -15,7 +15,7 @@ from support.inprocess import Fleet, fleet
 
 __all__ = ["fleet"]
 
-STRIKE = step.undo("strike", entry=step["entry"])
+STRIKE = step.compensation("strike", entry=step["entry"])
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ async def test_a_step_that_timed_out_midway_is_undone_by_what_it_noted(fleet: Fl
 
     await fleet.start(fleet.declare("shop").add(order, cancel))
     tx = Transaction()
-    tx.step("shop.order", sku="7", timeout_s=0.5, rollback=step.undo("cancel", order_id=step.log["order_id"]))
+    tx.step("shop.order", sku="7", timeout_s=0.5, rollback=step.compensation("cancel", order_id=step.log["order_id"]))
     view = await fleet.client.transact(tx)
     assert (view.state, [one.state for one in view.steps]) == ("rolled_back", ["compensated"])
     assert cancelled == [("O-7", "timed_out")]

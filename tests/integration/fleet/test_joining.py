@@ -159,8 +159,8 @@ async def test_a_process_that_is_heard_after_it_was_replaced_is_told_so(fleet: F
     living = (await fleet.start_child("shop"))._describing
     async with fleet.masters_bus() as ghost:
         told = await listen(ghost, ghost.subjects.call("shop", "superseded"))
-        beat = Heartbeat(seq=1, description=msgspec.structs.replace(living, incarnation="ghost"))
-        await ghost.publish(ghost.subjects.heartbeat("shop"), beat)
+        heartbeat = Heartbeat(seq=1, description=msgspec.structs.replace(living, incarnation="ghost"))
+        await ghost.publish(ghost.subjects.heartbeat("shop"), heartbeat)
         await eventually(lambda: bool(told))
     assert decode(told[0].data, Superseded).incarnation == living.incarnation
     assert (await fleet.client.nodes.get("shop")).description.incarnation == living.incarnation

@@ -15,8 +15,8 @@ from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_master.api import CommandPublisher
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import (
-    CancelAsk,
     Cancelled,
+    CancelRequest,
     Command,
     CommandResult,
     CommandResults,
@@ -62,7 +62,7 @@ class Desk:
         await self._sender.send("shop", command)
 
     async def cancel(self, ids: Sequence[str], node: str = "shop") -> ScatterReply:
-        ask = encode(CancelAsk(ids=list(ids), by="ann"))
+        ask = encode(CancelRequest(ids=list(ids), by="ann"))
         return (await self.gatherer.ask("cancel", [node], ask, 10.0))[node]
 
     async def result(self, command_id: str) -> CommandResult:
@@ -81,8 +81,8 @@ async def desk(fleet: Fleet) -> AsyncIterator[Desk]:
     async with fleet.masters_bus() as bus:
         master = Desk(bus, fleet.seals)
         await master.gatherer.start()
-        await bus.subscribe(bus.subjects.result("shop"), result_came)
-        await bus.subscribe(bus.subjects.progress("shop"), progress_came)
+        await bus.connection.subscribe(bus.subjects.result("shop"), result_came)
+        await bus.connection.subscribe(bus.subjects.progress("shop"), progress_came)
         await bus.connection.barrier()
         yield master
 
@@ -115,7 +115,7 @@ async def test_the_last_word_comes_before_the_result(fleet: Fleet) -> None:
             async def note(message: object) -> None:
                 order.append(message.subject)  # type: ignore[attr-defined]  # as nats-py gives it
 
-            await master.bus.subscribe(subject, note)
+            await master.bus.connection.subscribe(subject, note)
         await master.bus.connection.barrier()
         await master.send(Command(id="f", attempt=1, action="fickle"))
         ended = await master.result("f")

@@ -93,7 +93,7 @@ async def test_an_older_ledger_is_told_with_both_heights_and_what_it_denies(flee
     node = await becomes(fleet, "error")
     assert node.reason.startswith("ledger: it is older (height 2, known 4)")
     found = await fleet.client.nodes.reconcile("shop")
-    assert (found.accepted, found.compared, found.told.height) == (False, 2, 2)
+    assert (found.accepted, found.compared, found.reported.height) == (False, 2, 2)
     assert [(one.id, one.work, one.state) for one in found.denied] == [("j.second.shop", "job second", "ok")]
     assert (await fleet.client.nodes.get("shop")).state == "error"
     await fleet.client.nodes.reconcile("shop", accept=True)

@@ -24,7 +24,7 @@ DOCS = [{"id": "1", "text": "tent"}]
 @pytest.fixture(autouse=True)
 def each_heartbeat(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the checks run at each heartbeat."""
-    monkeypatch.setattr(health, "EVERY_BEATS", 1)
+    monkeypatch.setattr(health, "EVERY_HEARTBEATS", 1)
 
 
 async def pair(fleet: Fleet) -> None:
@@ -110,13 +110,13 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
         await eventually(told)
         beaten = {name: child._node._heartbeats._seq for name, child in fleet.children.items() if child._node}
 
-        def beat() -> bool:
+        def heartbeat() -> bool:
             return all(
                 child._node is not None and child._node._heartbeats._seq >= beaten[name] + 4  # noqa: B023
                 for name, child in fleet.children.items()
             )
 
-        await eventually(beat)
+        await eventually(heartbeat)
     assert changes == []
 
 

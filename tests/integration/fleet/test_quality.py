@@ -13,7 +13,7 @@ from fleetfold.search_request import SearchOptions
 from fleetfold_cli.app import main
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
-from fleetfold_shared.messages import Judgement, QualityFigures, QualityReport, Scopes
+from fleetfold_shared.messages import Judgement, QualityMetrics, QualityReport, Scopes
 from support.commandline import logging_as_it_was
 from support.inprocess import Fleet, fleet
 
@@ -37,7 +37,7 @@ def about(node: str, identity: str, grade: int, query: str = "tent") -> Judgemen
     return Judgement(query=query, node=node, collection="products", id=identity, grade=grade)
 
 
-def of_node(found: QualityReport, name: str) -> QualityFigures:
+def of_node(found: QualityReport, name: str) -> QualityMetrics:
     return next(one for one in found.nodes if one.node == name)
 
 

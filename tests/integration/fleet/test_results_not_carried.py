@@ -51,7 +51,12 @@ async def test_a_job_says_that_the_effect_stands(shop: Fleet) -> None:
 async def test_a_transaction_undoes_the_step_once(shop: Fleet) -> None:
     view = await shop.client.transact([StepSpec(name="order", node="shop", action="place", retries=2, rollback=CANCEL)])
     assert (view.state, view.steps[0].state, DONE) == ("rolled_back", "compensated", ["placed", "cancelled o-1"])
-    assert [entry.what for entry in view.timeline if entry.step] == ["sent", "no_result", "undo sent", "undone"]
+    assert [entry.what for entry in view.timeline if entry.step] == [
+        "sent",
+        "no_result",
+        "compensation sent",
+        "compensated",
+    ]
 
 
 async def test_a_result_that_this_broker_does_not_take_has_stood_too(

@@ -58,7 +58,7 @@ async def test_a_failure_rolls_back_in_reverse_order(trio: Fleet) -> None:
     assert trio.effects("shop") == [("a", "do"), ("c", "do"), ("c", "undo"), ("a", "undo")]
     assert trio.effects("blog") == [("b", "do"), ("b", "undo")]
     assert trio.effects("crm") == []
-    assert [entry.step for entry in view.timeline if entry.what == "undone"] == ["c", "b", "a"]
+    assert [entry.step for entry in view.timeline if entry.what == "compensated"] == ["c", "b", "a"]
 
 
 async def test_two_steps_of_a_stage_on_the_same_node_run_and_are_undone(trio: Fleet) -> None:

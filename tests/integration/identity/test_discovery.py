@@ -14,7 +14,7 @@ from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_shared.config import AccessConfig
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import ClientRole, Scopes, ServiceFigures
+from fleetfold_shared.messages import ClientRole, Scopes, ServiceCounters
 from support.inprocess import Fleet, fleet
 from support.intruder import Intruder, credentials
 from support.wait import eventually
@@ -75,8 +75,8 @@ async def test_a_node_cannot_call_itself_another_nor_a_master(
 ) -> None:
     child = await fleet.start_child("shop")
     lies = {"name": "fleetfold", "id": "master", "metadata": {"is": "master"}}
-    told = ServiceFigures(incarnation="master", version="1", started="now")
-    monkeypatch.setattr(type(child._node), "figures", told)
+    told = ServiceCounters(incarnation="master", version="1", started="now")
+    monkeypatch.setattr(type(child._node), "counters", told)
     assert await _names(ops, 2) == {"fleetfold": 1, "fleetfold-node-shop": 1}
     async with await Intruder.connect(fleet.broker.url, "shop", credentials(fleet.place / "shop")["access"]) as stolen:
         assert len(await stolen.hear("$SRV.>")) == 1
@@ -103,7 +103,7 @@ async def test_a_request_that_is_aimed_past_an_inbox_is_not_answered(fleet: Flee
         async def hear(message: Any) -> None:
             heard.append(message)
 
-        await master.subscribe("fleet.cmd.*", hear)
+        await master.connection.subscribe("fleet.cmd.*", hear)
         await master.connection.barrier()
         for reply in ("fleet.cmd.shop", "fleet.hb.shop", "_INBOX.ops", "_INBOX..x"):
             await ops.say("$SRV.PING", b"", reply=reply)
@@ -159,7 +159,7 @@ async def test_a_node_that_hangs_does_not_hold_up_what_is_said_of_the_others(
     monkeypatch.setattr("fleetfold_master.api.service_discovery.ASKED_WITHIN_S", 600.0)
     await fleet.start_child("shop")
     async with fleet.masters_bus() as bus:
-        await bus.subscribe("fleet.call.mute.>", _say_nothing)
+        await bus.connection.subscribe("fleet.call.mute.>", _say_nothing)
         await fleet.start_child("mute")
         await fleet.stop_child("mute")
         assert await _names(ops, 2) == {"fleetfold": 1, "fleetfold-node-shop": 1}

@@ -196,9 +196,9 @@ async def test_who_is_cancelled_learns_that_his_write_has_failed(writer: Writer)
 
 
 async def test_a_cancelled_caller_disturbs_nobody(writer: Writer) -> None:
-    given_up, kept = asyncio.create_task(writer.run(insert(1))), asyncio.create_task(writer.run(insert(2)))
+    cancelled, kept = asyncio.create_task(writer.run(insert(1))), asyncio.create_task(writer.run(insert(2)))
     await asyncio.sleep(0)
-    given_up.cancel()
+    cancelled.cancel()
     assert await kept == 2
     assert await numbers(writer) in ([2], [1, 2])
 

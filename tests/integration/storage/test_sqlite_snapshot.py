@@ -7,7 +7,10 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from fleetfold_storage.sqlite_snapshot import SqliteSnapshot, open_copy, row_counts, sqlite_damage
+import pytest
+
+from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_snapshot import SqliteSnapshot, open_copy, row_counts
 
 
 def written(path: Path) -> sqlite3.Connection:
@@ -32,7 +35,7 @@ def test_a_copy_is_one_file_without_a_log(tmp_path: Path) -> None:
         (tmp_path / "made").mkdir()
         snapshot.copy(tmp_path / "made" / "copy.db")
     with open_copy(tmp_path / "made" / "copy.db") as copy:
-        assert sqlite_damage(copy) == ""
+        check_pages(copy, indexes=True)
     assert [path.name for path in (tmp_path / "made").iterdir()] == ["copy.db"]
 
 
@@ -44,8 +47,8 @@ def test_a_damaged_page_is_told(tmp_path: Path) -> None:
     content = bytearray((tmp_path / "copy.db").read_bytes())
     content[8192:12288] = b"\xa5" * 4096
     (tmp_path / "copy.db").write_bytes(content)
-    with open_copy(tmp_path / "copy.db") as copy:
-        assert sqlite_damage(copy) != ""
+    with open_copy(tmp_path / "copy.db") as copy, pytest.raises(sqlite3.DatabaseError):
+        check_pages(copy)
 
 
 def test_what_a_crash_has_left_in_the_log_is_in_the_snapshot(tmp_path: Path) -> None:

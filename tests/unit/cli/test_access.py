@@ -155,7 +155,7 @@ def test_a_node_s_own_audit_is_asked_for_through_the_fleet(monkeypatch: pytest.M
     shown = run_command("node-audit", "shop", "--since", "1h", "--limit", "3", fleet=fleet)
     assert fleet.asked == [("node_audit", {"name": "shop", "since": 6400.0, "limit": 3})]
     assert "ann   operator   ship" in shown.out
-    assert "unship (undoes t.2.a.f)" in shown.out
+    assert "unship (compensates t.2.a.f)" in shown.out
     assert "running" in shown.out
     said = run_command("node-audit", "shop", "--json", fleet=FakeFleet(answer=[done]))
     assert said.json["entries"][0]["caller"] == "ann"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import Answered, AskPart, CitedSource
+from fleetfold_shared.messages import Answered, AnswerPart, CitedSource
 from support.commandline import FakeFleet, Result, run_command
 
 SOURCES = [
@@ -21,8 +21,10 @@ def answered(**changes: Any) -> Answered:
     return Answered(question="how?", **(given | changes))
 
 
-def ask(*words: str, parts: list[AskPart] | None = None, **changes: Any) -> tuple[Result, FakeFleet]:
-    fleet = FakeFleet(answer=[*(parts or [AskPart(text="Within 30 "), AskPart(text="days [1].")]), answered(**changes)])
+def ask(*words: str, parts: list[AnswerPart] | None = None, **changes: Any) -> tuple[Result, FakeFleet]:
+    fleet = FakeFleet(
+        answer=[*(parts or [AnswerPart(text="Within 30 "), AnswerPart(text="days [1].")]), answered(**changes)]
+    )
     return run_command("ask", "how?", *words, fleet=fleet), fleet
 
 
@@ -64,7 +66,7 @@ def test_what_is_to_be_known_of_an_answer_is_said() -> None:
 
 
 def test_words_that_are_taken_back_are_marked_and_the_reason_is_told() -> None:
-    parts = [AskPart(text="Within 90"), AskPart(text="Within 30 days. [1]", again=True, reason="cut")]
+    parts = [AnswerPart(text="Within 90"), AnswerPart(text="Within 30 days. [1]", again=True, reason="cut")]
     result, _ = ask(parts=parts, kind="extractive", reason="cut")
     assert (
         result.out.index("Within 90") < result.out.index("-- taken back --") < result.out.index("Within 30 days. [1]")
@@ -74,7 +76,7 @@ def test_words_that_are_taken_back_are_marked_and_the_reason_is_told() -> None:
 
 
 def test_a_fleet_that_does_not_know_ends_as_not_found() -> None:
-    result, _ = ask(parts=[AskPart(text="The fleet does not know.")], kind="none", sources=[], model=None)
+    result, _ = ask(parts=[AnswerPart(text="The fleet does not know.")], kind="none", sources=[], model=None)
     assert result.code == 2
     assert result.out.startswith("The fleet does not know.\n")
 
@@ -87,7 +89,7 @@ def test_json_is_one_document_with_every_field() -> None:
 
 
 def test_words_cannot_steer_the_terminal() -> None:
-    result, _ = ask(parts=[AskPart(text="a\x1b[2Jb")])
+    result, _ = ask(parts=[AnswerPart(text="a\x1b[2Jb")])
     assert "\x1b" not in result.out
 
 

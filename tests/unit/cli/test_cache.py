@@ -39,7 +39,7 @@ def test_popular_questions_cannot_steer_the_terminal() -> None:
 
 def test_warming_that_falls_short_has_an_exit_code_of_its_own() -> None:
     whole = run_command("cache", "warm", fleet=FakeFleet(answer=CacheWarmed(asked=3, kept=3)))
-    assert (whole.code, whole.out) == (0, "3 asked, 3 kept\n")
+    assert (whole.code, whole.out) == (0, "3 asked, 3 stored\n")
     part = run_command("cache", "warm", "--json", fleet=FakeFleet(answer=CacheWarmed(asked=3, kept=2)))
     assert (part.code, part.json["kept"]) == (3, 2)
 

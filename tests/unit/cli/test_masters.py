@@ -13,7 +13,8 @@ from support.commandline import FakeFleet, run_command
 
 def _master(**changes: Any) -> MasterInfo:
     facts = {
-        "id": "01hzymaster", "seat": "01hzyseat", "host": "db1", "pid": 4711, "started_at": time.time() - 7200.5,
+        "id": "01hzymaster", "seat": "01hzyseat", "instance_id": "01hzyseat", "host": "db1", "pid": 4711,
+        "started_at": time.time() - 7200.5,
         "state": "answering", "silent_s": None, "jobs": 1200, "transactions": 3,
     }  # fmt: skip
     return MasterInfo(**(facts | changes))
@@ -40,6 +41,6 @@ def test_each_is_told_with_where_it_runs_how_it_is_and_what_it_drives() -> None:
 
 def test_json_has_all_of_it() -> None:
     told = run_command("masters", "list", "--json", fleet=Fleet()).json["masters"]
-    assert [(each["state"], each["silent_s"], each["seat"]) for each in told] == [
+    assert [(each["state"], each["silent_s"], each["instance_id"]) for each in told] == [
         ("answering", None, "01hzyseat"), ("silent", 1.5, "01hzyseat"),
     ]  # fmt: skip

@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from fleetfold_cli.views import evaluation_view as views
-from fleetfold_shared.messages import QualityFigures, QualityReport, QueryQuality
+from fleetfold_shared.messages import QualityMetrics, QualityReport, QueryQuality
 from support.commandline import run_command
 
 
@@ -51,9 +51,9 @@ def test_a_file_that_is_wrong_is_refused_by_its_line(tmp_path: Path, line: str, 
 
 
 def test_figures_that_are_not_there_are_a_dash_and_queries_cannot_steer_the_terminal() -> None:
-    figures = QualityFigures(node="shop", queries=1, judgements=2, ndcg=0.5, recall=1.0)
+    figures = QualityMetrics(node="shop", queries=1, judgements=2, ndcg=0.5, recall=1.0)
     found = QualityReport(
-        fleet=QualityFigures(searches=8, zero_rate=0.125), nodes=[figures], collections=[],
+        fleet=QualityMetrics(searches=8, zero_rate=0.125), nodes=[figures], collections=[],
         worst=[QueryQuality("te\x1b[31mnt", 0.5, 1.0)], judged=4, measured=1, incomplete=2, since=1.0, took_ms=2.0,
     )  # fmt: skip
     console = Console(width=200, record=True, file=StringIO())

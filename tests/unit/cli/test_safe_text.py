@@ -92,7 +92,7 @@ def drawn(view: object) -> str:
 
 def test_a_kept_answer_says_that_it_is_one_and_how_old() -> None:
     kept = replace(searched(), cached=True, age_s=12.4)
-    assert "a kept answer, 12 s old" in run_command("search", "tent", fleet=FakeFleet(answer=kept)).out
+    assert "a cached answer, 12 s old" in run_command("search", "tent", fleet=FakeFleet(answer=kept)).out
     fields = run_command("search", "tent", "--json", fleet=FakeFleet(answer=kept)).json
     assert (fields["cached"], fields["age_s"]) == (True, 12.4)
     assert "kept answer" not in run_command("search", "tent", fleet=FakeFleet(answer=searched())).out

@@ -1,4 +1,4 @@
-"""A name in the place of a list of names is that name, and not one for each of its dead_letters."""
+"""A name in the place of a list of names is that name, and not one for each of its letters."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fleetfold.child import Child
 from fleetfold.names import Auto, SearchedNodes, listed, which
 from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import AnswerQuestion, QualityReportAsk, Run, Search, Sort, Submit
+from fleetfold_shared.messages import AnswerQuestion, QualityReportRequest, Run, Search, Sort, Submit
 from support.recording import asked
 
 
@@ -30,7 +30,7 @@ async def test_ask_run_and_quality_take_a_name_for_a_list() -> None:
     assert (question.nodes, question.among) == ("auto", ["blog"])
     run = await asked(lambda ann: ann.run("ship", nodes="shop"), Run)
     assert run.nodes == ["shop"]
-    report = await asked(lambda ann: ann.evaluation.report(nodes="shop", collections="docs"), QualityReportAsk)
+    report = await asked(lambda ann: ann.evaluation.report(nodes="shop", collections="docs"), QualityReportRequest)
     assert (report.nodes, report.collections) == (["shop"], ["docs"])
 
 

@@ -21,7 +21,7 @@ from fleetfold_shared.errors import (
     TooLarge,
     Unavailable,
 )
-from fleetfold_shared.messages import JobEnd, JobEnds, JobEndsAsk, Run, RunAccepted, Submit, Submitted, encode
+from fleetfold_shared.messages import JobEnd, JobEnds, JobEndsRequest, Run, RunAccepted, Submit, Submitted, encode
 from fleetfold_shared.verbs import Verb
 
 
@@ -55,7 +55,7 @@ class Master:
         self.accepted[run.id] += 1
         return RunAccepted(id=run.id, state="running", nodes=1)
 
-    def _ended(self, ask: JobEndsAsk) -> JobEnds:
+    def _ended(self, ask: JobEndsRequest) -> JobEnds:
         assert set(ask.ids) <= set(self.accepted)
         return JobEnds(ended=[JobEnd(key, "ok", []) for key in ask.ids])
 

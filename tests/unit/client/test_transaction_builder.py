@@ -17,7 +17,9 @@ from support.master import registry
 
 def order() -> Transaction:
     tx = Transaction("order")
-    placed = tx.step("shop.place_order", sku="TNT-204", rollback=step.undo("cancel_order", order_id=step["order_id"]))
+    placed = tx.step(
+        "shop.place_order", sku="TNT-204", rollback=step.compensation("cancel_order", order_id=step["order_id"])
+    )
     tx.step(
         "crm.open_ticket", order=placed["order_id"], text=f"for {placed['lines'][0]['sku']}", when=placed["total"] > 1
     )
@@ -40,7 +42,7 @@ def test_it_is_what_one_would_write_by_hand() -> None:
 
 def test_a_rollback_may_use_the_result_the_log_and_the_whole() -> None:
     tx = Transaction()
-    tx.step("shop.order", rollback=step.undo("cancel", id=step.log["id"], text=f"at {step['page']}", all=step))
+    tx.step("shop.order", rollback=step.compensation("cancel", id=step.log["id"], text=f"at {step['page']}", all=step))
     assert tx.steps()[0].rollback == Rollback(
         "cancel", {"id": "{{log.id}}", "text": "at {{page}}", "all": "{{result}}"}
     )
@@ -90,7 +92,7 @@ def test_a_definition_has_typed_inputs() -> None:
     tx = Transaction("order", within_s=60, about="Order one.")
     sku, limit = tx.input("sku"), tx.input("limit", float, default=10.0)
     tx.input("size", {"enum": ["s", "m"]})
-    placed = tx.step("shop.order", sku=sku, rollback=step.undo("cancel", sku=sku))
+    placed = tx.step("shop.order", sku=sku, rollback=step.compensation("cancel", sku=sku))
     tx.step("crm.note", text=f"{sku}!", when=placed["total"] > limit)
     definition = tx.definition()
     assert definition.inputs == {
@@ -103,7 +105,7 @@ def test_a_definition_has_typed_inputs() -> None:
 
 def test_what_is_built_is_valid() -> None:
     tx = Transaction()
-    reserved = tx.step("shop.reserve", sku="a", rollback=step.undo("release", order=step["id"]))
+    reserved = tx.step("shop.reserve", sku="a", rollback=step.compensation("release", order=step["id"]))
     tx.step("crm.note", text=reserved["id"], after=reserved)
     steps = validate(Transact(id="t1", steps=tx.steps()), registry(("shop", "active"), ("crm", "active")).get)
     assert [one.after for one in steps] == [(), ("reserve",)]
@@ -140,6 +142,12 @@ def test_a_mistake_is_refused_by_name(wrong: Any, message: str) -> None:
     with pytest.raises(InvalidInput) as refused:
         wrong(tx, tx.step("shop.one"))
     assert message in refused.value.message
+
+
+@pytest.mark.parametrize(("name", "message"), [("undo", "step.compensation"), ("order_id", "'order_id'")])
+def test_an_attribute_that_a_step_lacks_is_refused_with_what_to_write(name: str, message: str) -> None:
+    with pytest.raises(AttributeError, match=message):
+        getattr(step, name)
 
 
 @pytest.mark.parametrize("mistake", [lambda one: bool(one), lambda one: 1 < one["a"] < 3, lambda one: list(one)])

@@ -22,16 +22,16 @@ class Entry:
     cost_ms: float
 
 
-def is_fresh(saved_at: float, now: float, kept_s: float) -> bool:
+def is_fresh(saved_at: float, now: float, lifetime_s: float) -> bool:
     """Whether an answer may still be returned. One with a future time was cached before the clock was set back."""
-    return 0 <= now - saved_at < kept_s
+    return 0 <= now - saved_at < lifetime_s
 
 
 class MemoryStore:
-    """Entries by key, for `kept_s` seconds each, `most_bytes` in all."""
+    """Entries by key, for `lifetime_s` seconds each, `most_bytes` in all."""
 
-    def __init__(self, clock: Clock, kept_s: float, most_bytes: int) -> None:
-        self._clock, self._kept_s, self._most_bytes = clock, kept_s, most_bytes
+    def __init__(self, clock: Clock, lifetime_s: float, most_bytes: int) -> None:
+        self._clock, self._lifetime_s, self._most_bytes = clock, lifetime_s, most_bytes
         self._entries: OrderedDict[str, Entry] = OrderedDict()
         self.bytes = 0
 
@@ -43,7 +43,7 @@ class MemoryStore:
         entry = self._entries.get(key)
         if entry is None:
             return None
-        if not is_fresh(entry.saved_at, self._clock.wall(), self._kept_s):
+        if not is_fresh(entry.saved_at, self._clock.wall(), self._lifetime_s):
             self._drop(key)
             return None
         self._entries.move_to_end(key)

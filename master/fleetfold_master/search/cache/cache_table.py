@@ -21,11 +21,11 @@ MOST_WAITING_BYTES = 16 * 1024 * 1024
 
 
 class TableStore:
-    """Entries by key, for `kept_s` seconds each, `most_bytes` in all. `save` writes what was put since the last
+    """Entries by key, for `lifetime_s` seconds each, `most_bytes` in all. `save` writes what was put since the last
     call."""
 
-    def __init__(self, store: Store, clock: Clock, kept_s: float, most_bytes: int) -> None:
-        self._store, self._clock, self._kept_s, self._most_bytes = store, clock, kept_s, most_bytes
+    def __init__(self, store: Store, clock: Clock, lifetime_s: float, most_bytes: int) -> None:
+        self._store, self._clock, self._lifetime_s, self._most_bytes = store, clock, lifetime_s, most_bytes
         self._there: OrderedDict[str, CachedRow] = OrderedDict()
         self._waiting: dict[str, Entry] = {}
         self._waiting_bytes = 0
@@ -51,7 +51,7 @@ class TableStore:
             return None
         self._there.move_to_end(key)
         entry = await read_entry(self._store, key)
-        return entry if entry is not None and is_fresh(entry.saved_at, self._clock.wall(), self._kept_s) else None
+        return entry if entry is not None and is_fresh(entry.saved_at, self._clock.wall(), self._lifetime_s) else None
 
     def put(self, key: str, entry: Entry) -> None:
         """Have the entry written by the next `save`."""
@@ -68,10 +68,10 @@ class TableStore:
             values = await asyncio.to_thread(_packed, entries)
             rows = [CachedRow(key, len(values[key]), entry.saved_at) for key, entry in entries.items()]
             dropped = self._too_much(rows)
-            kept = {key: entry for key, entry in entries.items() if key not in dropped}
-            if kept or dropped:
-                await self._store.write(gone(list(dropped)), *written(kept, values))
-            self._remember((row for row in rows if row.key in kept), dropped)
+            remaining = {key: entry for key, entry in entries.items() if key not in dropped}
+            if remaining or dropped:
+                await self._store.write(gone(list(dropped)), *written(remaining, values))
+            self._remember((row for row in rows if row.key in remaining), dropped)
 
     async def clear(self) -> int:
         """Delete all entries. Returns their number."""
@@ -117,7 +117,7 @@ class TableStore:
             self.bytes -= row.bytes
 
     def _is_fresh(self, row: CachedRow) -> bool:
-        return is_fresh(row.saved_at, self._clock.wall(), self._kept_s)
+        return is_fresh(row.saved_at, self._clock.wall(), self._lifetime_s)
 
 
 def _packed(entries: dict[str, Entry]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from fleetfold_shared.messages import Search, decode, encode
 
 __all__ = ["CountedQuery", "PopularQueries"]
 
-KEPT_S = 7 * 86_400.0
+RETENTION_S = 7 * 86_400.0
 """Seconds after which a query that nobody asked is dropped."""
 MOST_BYTES = 8192
 """Limit of a query's size in bytes: larger ones are not counted."""
@@ -71,9 +71,9 @@ class PopularQueries:
         return [row for row in rows if len(row.narrowed) + len(row.asked) <= 2 * MOST_BYTES]
 
     def _cut(self) -> None:
-        oldest = self._clock.wall() - KEPT_S
-        kept = {id(one) for one in self.best(self._most) if one.asked_at >= oldest}
-        self._questions = {key: one for key, one in self._questions.items() if id(one) in kept}
+        oldest = self._clock.wall() - RETENTION_S
+        retained = {id(one) for one in self.best(self._most) if one.asked_at >= oldest}
+        self._questions = {key: one for key, one in self._questions.items() if id(one) in retained}
 
 
 def _row(key: str, one: CountedQuery) -> PopularQueryRow:

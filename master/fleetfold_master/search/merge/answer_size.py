@@ -35,13 +35,13 @@ def fitting_sources(hits: list[Hit]) -> list[Hit]:
     left, fitted = MAX_SOURCES_BYTES, list[Hit]()
     bare = cut_to_fit([replace(hit, also=[]) for hit in hits])
     for place, (hit, full) in enumerate(zip(bare, hits, strict=True)):
-        kept, used = _kept(full.also, left // (len(hits) - place))
+        fitting, used = _fitting(full.also, left // (len(hits) - place))
         left -= used
-        fitted.append(replace(hit, also=kept, also_left_out=len(full.also) - len(kept)))
+        fitted.append(replace(hit, also=fitting, also_left_out=len(full.also) - len(fitting)))
     return fitted
 
 
-def _kept(sources: list[Source], room: int) -> tuple[list[Source], int]:
+def _fitting(sources: list[Source], room: int) -> tuple[list[Source], int]:
     used = 0
     for count, one in enumerate(sources):
         size = len(msgspec.json.encode(one)) + 1

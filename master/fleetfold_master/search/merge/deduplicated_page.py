@@ -14,11 +14,11 @@ from fleetfold_master.search.merge.merge import merge
 from fleetfold_master.search.plan.shard_request import MOST_K
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import Fingerprints, Hit, SearchAsk
+from fleetfold_shared.messages import Fingerprints, Hit, SearchRequest
 
 __all__ = ["Again", "DeduplicatedPage"]
 
-Again = Callable[[list[str], SearchAsk, float], Awaitable[ShardResponses]]
+Again = Callable[[list[str], SearchRequest, float], Awaitable[ShardResponses]]
 """Asks nodes once more, for at most so many seconds."""
 
 _MORE = 4  # factor for each further round
@@ -32,7 +32,9 @@ class DeduplicatedPage:
     def __init__(self, limit: int, again: Again, alike: Alike | None) -> None:
         self._limit, self._again, self._alike = limit, again, alike
 
-    async def fill(self, ask: SearchAsk, responses: ShardResponses, left_s: float) -> tuple[list[Hit], ShardResponses]:
+    async def fill(
+        self, ask: SearchRequest, responses: ShardResponses, left_s: float
+    ) -> tuple[list[Hit], ShardResponses]:
         """The hits, best first, and the responses they are from. `ask` is the request that `responses` answer.
 
         When the time is over, the page is shorter rather than wrong: nothing is shown below a node's last known

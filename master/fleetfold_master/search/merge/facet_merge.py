@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from fleetfold_shared.messages import Facet, FacetValue, SearchAnswer
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 
 __all__ = ["SHOWN", "merged_facets"]
 
@@ -19,15 +19,15 @@ def merged_facets(fields: Sequence[str], answers: Collection[SearchAnswer]) -> l
 
 
 def _merged(field: str, answers: Collection[SearchAnswer]) -> Facet:
-    tally, approximate = Tally(), False
+    counter, approximate = FacetCounter(), False
     for answer in answers:
         counts = next((one for one in answer.facets if one.field == field), None)
         if counts is None:  # an error, no such collection, or a node version without facets
             approximate |= answer.status in {"ok", "partial"}
             continue
-        tally.add_missing(counts.missing)
+        counter.add_missing(counts.missing)
         for one in counts.values:
-            tally.add(one.value, one.count)
+            counter.add(one.value, one.count)
         approximate |= counts.cut or not answer.exact or answer.status == "partial"
-    shown = [FacetValue(value, documents) for value, documents in tally.most(SHOWN)]
-    return Facet(field, shown, tally.missing, tally.distinct, approximate)
+    shown = [FacetValue(value, documents) for value, documents in counter.most(SHOWN)]
+    return Facet(field, shown, counter.missing, counter.distinct, approximate)

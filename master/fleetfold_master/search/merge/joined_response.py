@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from fleetfold_master.search.merge.merge import HitOrder, last_place
 from fleetfold_master.search.shard_response import ShardResponse
-from fleetfold_shared.messages import FacetCounts, FieldKind, NodeReport, ScoredDocument, SearchAnswer, SearchAsk
-from fleetfold_shared.query.facets import Tally, fitting_counts
+from fleetfold_shared.messages import FacetCounts, FieldKind, NodeReport, ScoredDocument, SearchAnswer, SearchRequest
+from fleetfold_shared.query.facets import FacetCounter, fitting_counts
 from fleetfold_shared.query.field_notes import merged_kinds
 from fleetfold_shared.query.sorting import sorted_stably
 from fleetfold_shared.truncation import is_cut_short
@@ -17,7 +17,7 @@ from fleetfold_shared.truncation import is_cut_short
 __all__ = ["joined_response"]
 
 
-def joined_response(one: ShardResponse, other: ShardResponse, ask: SearchAsk) -> ShardResponse:
+def joined_response(one: ShardResponse, other: ShardResponse, ask: SearchRequest) -> ShardResponse:
     """Join two responses of one node: its top k of both. It is partial if one of them is missing."""
     (report, answer), (more_report, more) = one, other
     ms = max(report.ms or 0.0, more_report.ms or 0.0)
@@ -58,13 +58,13 @@ def _worse(one: SearchAnswer, other: SearchAnswer) -> str:
 
 
 def _facets(fields: Sequence[str], answers: Sequence[SearchAnswer]) -> list[FacetCounts]:
-    tallies = [(name, Tally()) for name in fields]
+    counters = [(name, FacetCounter()) for name in fields]
     cut = set[str]()
-    for name, tally in tallies:
+    for name, counter in counters:
         for counts in (counts for answer in answers for counts in answer.facets if counts.field == name):
-            tally.add_missing(counts.missing)
+            counter.add_missing(counts.missing)
             for value in counts.values:
-                tally.add(value.value, value.count)
+                counter.add(value.value, value.count)
             if counts.cut:
                 cut.add(name)
-    return [replace(counts, cut=counts.cut or counts.field in cut) for counts in fitting_counts(tallies)]
+    return [replace(counts, cut=counts.cut or counts.field in cut) for counts in fitting_counts(counters)]

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from fleetfold_master.search.paging import is_behind
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
-from fleetfold_shared.messages import NodeReport, Parts, ScoredDocument, SearchAnswer, SearchAsk, Sort
+from fleetfold_shared.messages import NodeReport, Parts, ScoredDocument, SearchAnswer, SearchRequest, Sort
 from fleetfold_shared.messages.criteria import Scalar
 from fleetfold_shared.query.sorting import SCORE, sorted_stably
 from fleetfold_shared.text.analysis import tokens
@@ -42,7 +42,7 @@ Alphas = Mapping[str, float]
 """The weights that a node's collections declare, by name."""
 
 
-def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
+def candidates_ask(ask: SearchRequest, query: str, timeout_s: float) -> SearchRequest:
     """The request to such nodes in place of `ask`: the `query` itself, and more hits.
 
     They do not cut by a score or a cursor, which refer to the fleet's scores; and with a threshold they cannot
@@ -57,7 +57,7 @@ def candidates_ask(ask: SearchAsk, query: str, timeout_s: float) -> SearchAsk:
 
 
 async def rescore(
-    responses: ShardResponses, ask: SearchAsk, alphas: Mapping[str, Alphas], left_s: float
+    responses: ShardResponses, ask: SearchRequest, alphas: Mapping[str, Alphas], left_s: float
 ) -> ShardResponses:
     """Turn responses to `candidates_ask` into responses to `ask`. What is not scored within `left_s` is left out and
     reported.
@@ -68,7 +68,7 @@ async def rescore(
 
 
 def _all_rescored(
-    responses: ShardResponses, ask: SearchAsk, alphas: Mapping[str, Alphas], until: float
+    responses: ShardResponses, ask: SearchRequest, alphas: Mapping[str, Alphas], until: float
 ) -> ShardResponses:
     return {
         node: one
@@ -78,15 +78,17 @@ def _all_rescored(
     }
 
 
-def _rescored(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: Alphas, until: float) -> ShardResponse:
+def _rescored(
+    report: NodeReport, answer: SearchAnswer, ask: SearchRequest, alphas: Alphas, until: float
+) -> ShardResponse:
     wanted = answer.hits[:_MOST]
     found, scored = _scored(wanted, ask, alphas, until)
-    kept = [one for one in found if _is_kept(one, ask, report.node)]
-    kept.sort(key=lambda one: (-one.score, one.collection, one.id))
+    passing = [one for one in found if _passes(one, ask, report.node)]
+    passing.sort(key=lambda one: (-one.score, one.collection, one.id))
     if ask.sort:
-        kept = sorted_stably(kept, ask.sort, lambda one: one.sort)
-    more = len(kept) > ask.k or (answer.more and ask.after is None)
-    top = _enriched(kept[: ask.k], ask, alphas, until)
+        passing = sorted_stably(passing, ask.sort, lambda one: one.sort)
+    more = len(passing) > ask.k or (answer.more and ask.after is None)
+    top = _enriched(passing[: ask.k], ask, alphas, until)
     report = replace(report, count=len(top), exact=False, rescored=True)
     if scored < len(wanted):
         why = f"{scored} of its {len(wanted)} candidates were scored before the deadline"
@@ -96,7 +98,7 @@ def _rescored(report: NodeReport, answer: SearchAnswer, ask: SearchAsk, alphas: 
 
 
 def _scored(
-    hits: Sequence[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float
+    hits: Sequence[ScoredDocument], ask: SearchRequest, alphas: Alphas, until: float
 ) -> tuple[list[ScoredDocument], int]:
     """The hits with comparable scores, and how many of them were scored in time."""
     embedder, found = load_embedder(ask.embedder), list[ScoredDocument]()
@@ -109,7 +111,7 @@ def _scored(
 
 
 def _batch_scored(
-    hits: Sequence[ScoredDocument], ask: SearchAsk, alphas: Alphas, embedder: Embedder,
+    hits: Sequence[ScoredDocument], ask: SearchRequest, alphas: Alphas, embedder: Embedder,
     query: NDArray[np.float64] | None,
 ) -> list[ScoredDocument]:  # fmt: skip
     texts = [text_of(one.title, one.content) for one in hits]
@@ -125,7 +127,7 @@ def _batch_scored(
     return scored
 
 
-def _bm25(ask: SearchAsk, terms: Sequence[str]) -> float:
+def _bm25(ask: SearchRequest, terms: Sequence[str]) -> float:
     """BM25 over its divisor; summed in the same order as a node does."""
     counts = Counter(terms)
     constant, per_term = length_norm(ask.avgdl)
@@ -148,12 +150,12 @@ def _marked(hit: ScoredDocument, vector: NDArray[np.float32]) -> ScoredDocument:
     return replace(hit, marks=replace(hit.marks, vector=np.asarray(vector, dtype="<f2").tobytes()))
 
 
-def _is_kept(hit: ScoredDocument, ask: SearchAsk, node: str) -> bool:
+def _passes(hit: ScoredDocument, ask: SearchRequest, node: str) -> bool:
     wanted = hit.score > 0 and (ask.threshold is None or hit.score >= ask.threshold)
     return wanted and (ask.after is None or is_behind(ask.after, node, hit))
 
 
-def _enriched(hits: list[ScoredDocument], ask: SearchAsk, alphas: Alphas, until: float) -> list[ScoredDocument]:
+def _enriched(hits: list[ScoredDocument], ask: SearchRequest, alphas: Alphas, until: float) -> list[ScoredDocument]:
     """Add highlights and explanations, if requested and time is left."""
     if not (ask.highlight or ask.explain):
         return hits

@@ -15,7 +15,7 @@ from fleetfold_master.search.merge.near_duplicates import near_duplicates_in
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.search_plan import SearchPlan
 from fleetfold_master.search.shard_response import ShardResponses
-from fleetfold_shared.messages import Hit, NodeReport, SearchAnswer, SearchAsk, Searched
+from fleetfold_shared.messages import Hit, NodeReport, SearchAnswer, Searched, SearchRequest
 from fleetfold_shared.query.field_notes import field_notes, fields_asked, merged_kinds
 
 __all__ = ["merge_responses", "respond"]
@@ -26,11 +26,11 @@ class _ScatterRequests(Protocol):
 
     @property
     def replicas(self) -> ReplicaAssignment: ...
-    def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Awaitable[ShardResponses]: ...
+    def again(self, nodes: list[str], ask: SearchRequest, timeout_s: float) -> Awaitable[ShardResponses]: ...
 
 
 async def merge_responses(
-    plan: SearchPlan, ask: SearchAsk, responses: ShardResponses, scattered: _ScatterRequests
+    plan: SearchPlan, ask: SearchRequest, responses: ShardResponses, scattered: _ScatterRequests
 ) -> Searched:
     """Merge the responses to `ask`; a deduplicated page may have to ask nodes again. Raises `Unavailable` if a node is
     missing with `partial="fail"`.

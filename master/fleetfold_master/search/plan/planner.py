@@ -9,7 +9,7 @@ from fleetfold_master.nodes import Registry, RequestHealth
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.cache.cache_key import answer_key
 from fleetfold_master.search.collection_versions import CollectionVersions
-from fleetfold_master.search.own_collections import Own
+from fleetfold_master.search.own_collections import OwnNode
 from fleetfold_master.search.paging import Pages
 from fleetfold_master.search.plan.analyzed_query import analyze_search
 from fleetfold_master.search.plan.replica_selection import ReplicaSelector
@@ -35,7 +35,9 @@ __all__ = ["Planner", "SearchableFleet"]
 class SearchableFleet:
     """All that can be searched: the registered nodes, and the master's `own` collections as one of them."""
 
-    def __init__(self, registry: Registry, own: Own | None = None, versions: CollectionVersions | None = None) -> None:
+    def __init__(
+        self, registry: Registry, own: OwnNode | None = None, versions: CollectionVersions | None = None
+    ) -> None:
         self._registry, self._own = registry, own
         self.versions = versions or CollectionVersions()
         """The epochs that the nodes' collections have reported."""

@@ -13,7 +13,7 @@ from fleetfold_master.search.paging import Pages, Version
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.shard_selection import ShardSelection
 from fleetfold_master.search.plan.target_nodes import Key, TargetNodes
-from fleetfold_shared.messages import Partial, Search, SearchAsk
+from fleetfold_shared.messages import Partial, Search, SearchRequest
 from fleetfold_shared.text.term_statistics import MergedCorpus
 
 __all__ = ["Documents", "PlanStatistics", "SearchDeadline", "SearchPlan", "WaitingPolicy", "documents_of"]
@@ -76,7 +76,7 @@ class SearchPlan:
     search: Search
     asked: Search
     pages: Pages
-    ask: SearchAsk
+    ask: SearchRequest
     targets: TargetNodes
     replicas: ReplicaAssignment
     selection: ShardSelection
@@ -85,7 +85,7 @@ class SearchPlan:
     deadline: SearchDeadline
     key: str | None = None
 
-    def timed_ask(self) -> SearchAsk:
+    def timed_ask(self) -> SearchRequest:
         """The shard request, with the time that is left now."""
         return replace(self.ask, deadline_ms=max(1, round(self.deadline.left_s() * 1000)))
 

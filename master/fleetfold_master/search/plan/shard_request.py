@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_master.search.plan.analyzed_query import AnalyzedQuery
-from fleetfold_shared.messages import Search, SearchAsk
+from fleetfold_shared.messages import Search, SearchRequest
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.scoring import ALPHA, Corpus, weigh
 
@@ -13,10 +13,10 @@ MOST_K = 400
 """The most hits with fingerprints that fit into one message."""
 
 
-def shard_request(search: Search, query: AnalyzedQuery, corpus: Corpus, request: str, left_s: float) -> SearchAsk:
+def shard_request(search: Search, query: AnalyzedQuery, corpus: Corpus, request: str, left_s: float) -> SearchRequest:
     """The request named `request`: terms with their global idf, the query vector, k and the remaining time."""
     weights = weigh(query.terms, corpus)
-    return SearchAsk(
+    return SearchRequest(
         request=request, terms=weights.terms, avgdl=weights.avgdl, divisor=weights.divisor,
         k=search.limit if search.dedup == "off" else deduplication_k(search.limit),
         deadline_ms=max(1, round(left_s * 1000)), analyzer=ANALYZER, embedder=query.embedder, vector=query.vector,

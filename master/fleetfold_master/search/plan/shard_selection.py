@@ -26,13 +26,13 @@ class ShardSelection:
     """The `expected` relevance of each node with a searched collection, adding up to 1, and what `auto` chose.
 
     `nodes` are the chosen ones, ordered by name; None if the caller left nothing to choose. `not_estimated` says why
-    nothing could be estimated for a node. `kept`: an earlier page made the choice.
+    nothing could be estimated for a node. `from_earlier_page`: an earlier page made the choice.
     """
 
     expected: Mapping[str, float] = field(default_factory=dict)
     nodes: Sequence[str] | None = None
     not_estimated: Mapping[str, str] = field(default_factory=dict)
-    kept: bool = False
+    from_earlier_page: bool = False
 
     def left_out(self) -> set[str]:
         """The nodes that were not chosen."""
@@ -69,7 +69,11 @@ class ShardSelection:
         here = f"{_percent(self.expected[name])} of what is expected is here"
         if name not in chosen:
             reached = sum(share for one, share in self.expected.items() if one in chosen)
-            why = "the first page was without it" if self.kept else f"{_percent(reached)} is reached without it"
+            why = (
+                "the first page was without it"
+                if self.from_earlier_page
+                else f"{_percent(reached)} is reached without it"
+            )
             return f"not asked: {here}, {why}"
         if report.ms is None and report.status != "timeout":
             return f"chosen, but not asked: {report.error or report.status}; {here}"
@@ -92,7 +96,7 @@ def select_shards(
     if search.nodes != "auto":
         return ShardSelection(expected, None, not_estimated)
     if earlier is not None:
-        return ShardSelection(expected, sorted(expected.keys() & set(earlier)), not_estimated, kept=True)
+        return ShardSelection(expected, sorted(expected.keys() & set(earlier)), not_estimated, from_earlier_page=True)
     return ShardSelection(expected, sorted(smallest_selection(members, expected)), not_estimated)
 
 

@@ -74,7 +74,7 @@ class AdaptiveWaiting:
 
     def due(self, now: float) -> list[str]:
         """The nodes to ask now; they count as asked."""
-        room = self._room - sum(self._given_up_at(one) > now for one in self.pending if one.running)
+        room = self._room - sum(self._abandoned_at(one) > now for one in self.pending if one.running)
         chosen: list[str] = []
         for pending in self.pending:
             if pending.asked is None and len(chosen) + 1 <= room:
@@ -98,7 +98,7 @@ class AdaptiveWaiting:
         if end <= now:
             return None
         waits = self.pending if self._room < math.inf else []
-        return min([end, *(moment for one in waits if one.running and (moment := self._given_up_at(one)) > now)])
+        return min([end, *(moment for one in waits if one.running and (moment := self._abandoned_at(one)) > now)])
 
     def end(self) -> float:
         """The end of waiting, as of now."""
@@ -120,7 +120,7 @@ class AdaptiveWaiting:
             return MOST_WAIT * self._timeout_s
         return min(self._timeout_s, max(2 * self._last, self._last + TRIAL_WAIT_S))
 
-    def _given_up_at(self, pending: PendingNode) -> float:
+    def _abandoned_at(self, pending: PendingNode) -> float:
         """The time from which a silent node delays no other; its answer still counts."""
         if self._patient:
             return self._timeout_s

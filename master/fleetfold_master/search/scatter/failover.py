@@ -13,12 +13,12 @@ from fleetfold_master.search.plan.target_nodes import Key
 from fleetfold_master.search.scatter.replica_requests import Part, fallback_requests, requests_of
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
 from fleetfold_shared.concurrency import cancel_all, gather_all
-from fleetfold_shared.messages import SearchAsk
+from fleetfold_shared.messages import SearchRequest
 
 __all__ = ["FailoverRound", "Send"]
 
 Requests = list[Coroutine[Any, Any, ShardResponses]]
-Send = Callable[[list[str], SearchAsk, float], Requests]
+Send = Callable[[list[str], SearchRequest, float], Requests]
 """The requests that ask nodes for at most so many seconds, to be awaited together; they return a response for each."""
 
 Gathered = asyncio.Future[list[ShardResponses]]
@@ -40,7 +40,7 @@ class FailoverRound:
         """Seconds spent waiting for nodes so far."""
         self._send, self._hedge_delay_s, self._pins = send, hedge_delay_s, pins
 
-    def ask(self, ask: SearchAsk, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
+    def ask(self, ask: SearchRequest, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
         """The responses of all nodes that are asked, including fallbacks."""
         asked = self.replicas.asked
         held = [node for node in asked if self.replicas.fallbacks(node, {node})]
@@ -48,7 +48,7 @@ class FailoverRound:
         hedged = [self._hedged(node, ask, timeout_s) for node in held]
         return self._gathered(self._sent(plain, timeout_s) + hedged, ask, timeout_s)
 
-    def again(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
+    def again(self, nodes: list[str], ask: SearchRequest, timeout_s: float) -> Coroutine[Any, Any, ShardResponses]:
         """The responses of nodes that have answered and are asked once more, without fallbacks."""
         parts = requests_of(self.replicas, ask, nodes, self._pins)
         return self._gathered(self._sent(parts, timeout_s), ask, timeout_s)
@@ -56,7 +56,7 @@ class FailoverRound:
     def _sent(self, parts: Iterable[Part], timeout_s: float) -> Requests:
         return [request for nodes, ask in parts for request in self._send(nodes, ask, timeout_s)]
 
-    async def _gathered(self, requests: Requests, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def _gathered(self, requests: Requests, ask: SearchRequest, timeout_s: float) -> ShardResponses:
         """Await the requests together; if one fails, the others are cancelled."""
         began = time.perf_counter()
         try:
@@ -64,7 +64,7 @@ class FailoverRound:
         finally:
             self.waited_s += min(timeout_s, time.perf_counter() - began)
 
-    async def _hedged(self, node: str, ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def _hedged(self, node: str, ask: SearchRequest, timeout_s: float) -> ShardResponses:
         """The response of `node`; if it fails or is slow, also those of other holders for the same groups.
 
         Waits until `node` has answered successfully, or the others for all its groups, or all have been tried.
@@ -98,7 +98,7 @@ class FailoverRound:
 class _Fallbacks:
     """The holders asked in place of one node, one after another. `servers` are those that answered, by group."""
 
-    def __init__(self, replicas: ReplicaAssignment, node: str, ask: SearchAsk, pins: Collection[str]) -> None:
+    def __init__(self, replicas: ReplicaAssignment, node: str, ask: SearchRequest, pins: Collection[str]) -> None:
         self._replicas, self._node, self._ask, self._pins = replicas, node, ask, pins
         self._tried = {node}
         self._asked = dict[str, Key]()
@@ -128,8 +128,8 @@ class _Fallbacks:
         """Record the responses to the last requests. A failed fallback is reported only if it is not asked for anything
         else."""
         received, asked = _joined(gathered, self._ask), self._replicas.asked
-        kept = {node: one for node, one in received.items() if one.is_whole or node not in asked}
-        self.responses = _joined([self.responses, kept], self._ask)
+        usable = {node: one for node, one in received.items() if one.is_whole or node not in asked}
+        self.responses = _joined([self.responses, usable], self._ask)
         self.servers |= {
             group: key for group, key in self._asked.items() if key[0] in received and received[key[0]].is_whole
         }
@@ -150,7 +150,7 @@ def _is_whole(own: Gathered) -> bool:
     return own.done() and all(one.is_whole for responses in own.result() for one in responses.values())
 
 
-def _joined(gathered: Iterable[ShardResponses], ask: SearchAsk) -> ShardResponses:
+def _joined(gathered: Iterable[ShardResponses], ask: SearchRequest) -> ShardResponses:
     """All responses by node; those of a node that answered twice are joined."""
     found = ShardResponses()
     for responses in gathered:

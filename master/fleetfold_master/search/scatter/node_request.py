@@ -15,7 +15,7 @@ from fleetfold_master.search.plan.search_plan import WaitingPolicy
 from fleetfold_master.search.scatter.adaptive_waiting import AdaptiveWaiting, PendingNode
 from fleetfold_master.search.scatter.response_reading import read_reply
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
-from fleetfold_shared.messages import SearchAsk, encode
+from fleetfold_shared.messages import SearchRequest, encode
 
 __all__ = ["LateListener", "OpenRound", "ShardClient", "ShardRound"]
 
@@ -46,7 +46,7 @@ class OpenRound(Protocol):
 class LateListener(Protocol):
     """Receives the valid responses to searches that no longer wait for them."""
 
-    def received(self, ask: SearchAsk, node: str, response: ShardResponse) -> None: ...
+    def received(self, ask: SearchRequest, node: str, response: ShardResponse) -> None: ...
 
 
 class ShardClient:
@@ -56,7 +56,7 @@ class ShardClient:
         self.open_round, self.health, self.declared, self.late = open_round, health, declared, late
 
     def ask(
-        self, nodes: Collection[str], ask: SearchAsk, timeout_s: float, policy: WaitingPolicy
+        self, nodes: Collection[str], ask: SearchRequest, timeout_s: float, policy: WaitingPolicy
     ) -> Coroutine[Any, Any, ShardResponses]:
         """Each node's response, after `timeout_s` seconds at most. Raises `Unavailable` without a broker."""
         return _NodeRequest(self, nodes, ask, timeout_s, policy).run()
@@ -66,7 +66,7 @@ class _NodeRequest:
     """One request, from the first send to the reports."""
 
     def __init__(
-        self, client: ShardClient, nodes: Collection[str], ask: SearchAsk, timeout_s: float, policy: WaitingPolicy
+        self, client: ShardClient, nodes: Collection[str], ask: SearchRequest, timeout_s: float, policy: WaitingPolicy
     ) -> None:
         self._client, self._health, self._policy = client, client.health, policy
         self._ask, self._timeout_s = ask, timeout_s

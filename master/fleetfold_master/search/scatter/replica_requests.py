@@ -8,16 +8,16 @@ from msgspec.structs import replace
 
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
-from fleetfold_shared.messages import Place, SearchAsk
+from fleetfold_shared.messages import Place, SearchRequest
 
 __all__ = ["Part", "fallback_requests", "requests_of"]
 
-Part = tuple[list[str], SearchAsk]
+Part = tuple[list[str], SearchRequest]
 """Nodes, and the request to all of them."""
 
 
 def requests_of(
-    replicas: ReplicaAssignment, ask: SearchAsk, nodes: Collection[str], pins: Collection[str] = ()
+    replicas: ReplicaAssignment, ask: SearchRequest, nodes: Collection[str], pins: Collection[str] = ()
 ) -> list[Part]:
     """The requests for `nodes`. One goes to all nodes that are asked for all their searched collections.
 
@@ -40,7 +40,7 @@ def requests_of(
 
 
 def fallback_requests(
-    replicas: ReplicaAssignment, servers: Mapping[str, Key], ask: SearchAsk, pins: Collection[str]
+    replicas: ReplicaAssignment, servers: Mapping[str, Key], ask: SearchRequest, pins: Collection[str]
 ) -> list[Part]:
     """The requests for fallbacks that replace the holders in `replicas` for some groups."""
     found = dict[str, list[str]]()
@@ -68,7 +68,7 @@ def _pinned(replicas: ReplicaAssignment, group: str, pins: Collection[str]) -> K
     return next((key for key, its in replicas.groups.items() if its == group and f"{key[0]}/{key[1]}" in pins), None)
 
 
-def _behind(ask: SearchAsk, before: Key, now: Key) -> SearchAsk:
+def _behind(ask: SearchRequest, before: Key, now: Key) -> SearchRequest:
     """The request for a holder that continues from another one's position: equal scores are ordered by node."""
     place = ask.after
     assert place is not None

@@ -20,7 +20,7 @@ from fleetfold_shared.messages import (
     Highlight,
     ScoredDocument,
     SearchAnswer,
-    SearchAsk,
+    SearchRequest,
 )
 from fleetfold_shared.query.facets import MAX_COUNTED
 from fleetfold_shared.query.field_notes import fields_asked
@@ -41,7 +41,7 @@ _MOST_EPOCH = 2**63
 _MOST_TERMS = 1_000_000_000  # of a document
 
 
-def check_answer(answer: SearchAnswer, ask: SearchAsk, declared: Collection[str]) -> None:
+def check_answer(answer: SearchAnswer, ask: SearchRequest, declared: Collection[str]) -> None:
     """Raise `InvalidInput`, naming the field that a correct node would not send for `ask`: `hits[3].score`.
 
     `declared` are the node's collections. An error response must have neither hits nor counts.
@@ -65,7 +65,7 @@ def check_answer(answer: SearchAnswer, ask: SearchAsk, declared: Collection[str]
         _check_explain(answer.explain, ask, allowed)
 
 
-def _check_hits(hits: list[ScoredDocument], ask: SearchAsk, allowed: Collection[str]) -> None:
+def _check_hits(hits: list[ScoredDocument], ask: SearchRequest, allowed: Collection[str]) -> None:
     if len(hits) > ask.k:
         raise _refused("hits", f"{len(hits)} of them, {ask.k} were asked for")
     seen = set[tuple[str, str]]()
@@ -99,7 +99,7 @@ def _check_fullness(hits: list[ScoredDocument]) -> None:
         raise _refused("more", f"it has more hits, and gives {len(hits)} of {size} bytes, though there is room")
 
 
-def _wrong_hit(hit: ScoredDocument, ask: SearchAsk, allowed: Collection[str], path: str) -> InvalidInput:
+def _wrong_hit(hit: ScoredDocument, ask: SearchRequest, allowed: Collection[str], path: str) -> InvalidInput:
     """What is wrong with a hit: its position, else its score, else a repetition."""
     if hit.collection not in allowed:
         return _refused(f"{path}.collection", f"{hit.collection[:80]!r} was not asked for, or is none of its own")
@@ -115,7 +115,7 @@ def _wrong_hit(hit: ScoredDocument, ask: SearchAsk, allowed: Collection[str], pa
     return _refused(f"{path}.id", f"{hit.id[:80]!r} is there twice")
 
 
-def _check_extras(hit: ScoredDocument, ask: SearchAsk, path: str) -> None:
+def _check_extras(hit: ScoredDocument, ask: SearchRequest, path: str) -> None:
     if hit.marks is not None:
         _check_marks(hit.marks, ask, f"{path}.marks")
     if hit.highlight is not None:
@@ -124,7 +124,7 @@ def _check_extras(hit: ScoredDocument, ask: SearchAsk, path: str) -> None:
         _check_explained(hit.explain, ask, f"{path}.explain")
 
 
-def _check_sort(hit: ScoredDocument, ask: SearchAsk, path: str) -> None:
+def _check_sort(hit: ScoredDocument, ask: SearchRequest, path: str) -> None:
     """A node version without sorting sends no values; its documents come last."""
     if hit.sort and len(hit.sort) != len(ask.sort):
         raise _refused(f"{path}.sort", f"{len(hit.sort)} values for {len(ask.sort)} keys")
@@ -135,14 +135,14 @@ def _check_sort(hit: ScoredDocument, ask: SearchAsk, path: str) -> None:
             raise _refused(f"{path}.sort", f"{value!r} for a score of {hit.score}")
 
 
-def _check_marks(marks: Fingerprints, ask: SearchAsk, path: str) -> None:
+def _check_marks(marks: Fingerprints, ask: SearchRequest, path: str) -> None:
     if ask.dedup == "off":
         raise _refused(path, "nobody asked for them")
     if marks.digest is not None and len(marks.digest) != _DIGEST_BYTES:
         raise _refused(f"{path}.digest", f"{len(marks.digest)} bytes, not {_DIGEST_BYTES}")
 
 
-def _check_highlight(hit: ScoredDocument, highlight: Highlight, ask: SearchAsk, path: str) -> None:
+def _check_highlight(hit: ScoredDocument, highlight: Highlight, ask: SearchRequest, path: str) -> None:
     if not ask.highlight:
         raise _refused(path, "nobody asked for it")
     _within(f"{path}.at", highlight.at, 0, _MOST_TERMS)
@@ -152,7 +152,7 @@ def _check_highlight(hit: ScoredDocument, highlight: Highlight, ask: SearchAsk, 
             raise _refused(f"{path}.spans[{place}]", f"{span.start} to {span.end} is not within the {span.field}")
 
 
-def _check_explained(explained: Explained, ask: SearchAsk, path: str) -> None:
+def _check_explained(explained: Explained, ask: SearchRequest, path: str) -> None:
     if not ask.explain:
         raise _refused(path, "nobody asked for it")
     if len(explained.terms) > len(ask.terms) and ask.query is None:
@@ -168,7 +168,7 @@ def _check_explained(explained: Explained, ask: SearchAsk, path: str) -> None:
             raise _refused(f"{path}.terms[{place}]", "a number below 0")
 
 
-def _check_facets(facets: list[FacetCounts], ask: SearchAsk) -> None:
+def _check_facets(facets: list[FacetCounts], ask: SearchRequest) -> None:
     _check_names("facets", [one.field for one in facets], ask.facets)
     for one in facets:
         path = f"facets.{one.field[:80]}"
@@ -183,7 +183,7 @@ def _check_facets(facets: list[FacetCounts], ask: SearchAsk) -> None:
                 raise _refused(path, f"a text of {len(value.value)} characters, {MAX_VALUE_CHARS} are counted")
 
 
-def _check_explain(explain: list[CollectionExplained], ask: SearchAsk, allowed: Collection[str]) -> None:
+def _check_explain(explain: list[CollectionExplained], ask: SearchRequest, allowed: Collection[str]) -> None:
     if explain and not ask.explain:
         raise _refused("explain", "nobody asked for it")
     _check_names("explain", [one.collection for one in explain], allowed)

@@ -9,12 +9,12 @@ from fleetfold_master.search.paging import is_behind
 from fleetfold_master.search.scatter.response_check import check_answer
 from fleetfold_master.search.shard_response import ShardResponse
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import SearchAnswer, SearchAsk, decode
+from fleetfold_shared.messages import SearchAnswer, SearchRequest, decode
 
 __all__ = ["checked_response", "read_reply"]
 
 
-def read_reply(node: str, reply: ScatterReply, ask: SearchAsk, declared: Collection[str]) -> ShardResponse:
+def read_reply(node: str, reply: ScatterReply, ask: SearchRequest, declared: Collection[str]) -> ShardResponse:
     """The response of `node`, decoded from its reply to `ask`. `declared` are the node's collections."""
     if reply.error is not None:
         return ShardResponse.failed(node, reply.error, round(reply.ms, 3))
@@ -26,7 +26,7 @@ def read_reply(node: str, reply: ScatterReply, ask: SearchAsk, declared: Collect
 
 
 def checked_response(
-    node: str, answer: SearchAnswer, ms: float, ask: SearchAsk, declared: Collection[str]
+    node: str, answer: SearchAnswer, ms: float, ask: SearchRequest, declared: Collection[str]
 ) -> ShardResponse:
     """The response with `answer`, if it fits the request and has no hits before the cursor's position."""
     try:

@@ -11,13 +11,13 @@ from typing import Any
 
 from fleetfold_master.nodes import RequestHealth
 from fleetfold_master.search.merge.rescoring import THEIR_SHARE, candidates_ask, rescore
-from fleetfold_master.search.own_collections import Own
+from fleetfold_master.search.own_collections import OwnNode
 from fleetfold_master.search.plan.search_plan import SearchPlan
 from fleetfold_master.search.scatter.failover import FailoverRound
 from fleetfold_master.search.scatter.node_request import ShardClient
 from fleetfold_master.search.shard_response import ShardResponses
 from fleetfold_shared.ids import MASTER
-from fleetfold_shared.messages import SearchAsk
+from fleetfold_shared.messages import SearchRequest
 from fleetfold_shared.text.analysis import MAX_QUERY_CHARS
 
 __all__ = ["Scatter"]
@@ -29,7 +29,7 @@ LEAST_HEDGE_DELAY_S, UNKNOWN_HEDGE_DELAY_S = 0.03, 0.1
 class Scatter:
     """Sends the shard requests of plans. `own` are the master's collections, if it has any."""
 
-    def __init__(self, client: ShardClient, health: RequestHealth, own: Own | None = None) -> None:
+    def __init__(self, client: ShardClient, health: RequestHealth, own: OwnNode | None = None) -> None:
         self.client = client
         """The client of the nodes on the bus."""
         self._health, self._own = health, own
@@ -45,7 +45,7 @@ class Scatter:
         return max(LEAST_HEDGE_DELAY_S, round_trip.p95) if round_trip.known else UNKNOWN_HEDGE_DELAY_S
 
     def _requests(
-        self, plan: SearchPlan, nodes: list[str], ask: SearchAsk, timeout_s: float
+        self, plan: SearchPlan, nodes: list[str], ask: SearchRequest, timeout_s: float
     ) -> list[Coroutine[Any, Any, ShardResponses]]:
         """The requests to `nodes`, one for each kind of node, to be awaited together."""
         foreign = [node for node in nodes if node in plan.targets.foreign]
@@ -57,7 +57,9 @@ class Scatter:
             requests.append(self._own.answer(ask, timeout_s))
         return requests
 
-    async def _rescored(self, plan: SearchPlan, nodes: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def _rescored(
+        self, plan: SearchPlan, nodes: list[str], ask: SearchRequest, timeout_s: float
+    ) -> ShardResponses:
         """Responses of nodes of another analyzer or embedder, rescored here while other nodes are still waited for."""
         until, theirs_s = time.perf_counter() + timeout_s, THEIR_SHARE * timeout_s
         theirs = candidates_ask(ask, plan.search.query[:MAX_QUERY_CHARS], theirs_s)

@@ -146,7 +146,7 @@ async def test_an_end_to_hearing_holds_over_a_reconnect(broker: EmbeddedBroker, 
     async def hear(message: Incoming) -> None:
         heard.append(message)
 
-    end = await shop.subscribe("fleet.call.shop.a", hear)
+    end = await shop.connection.subscribe("fleet.call.shop.a", hear)
     also = await listen(shop, "fleet.call.shop.b")
     await end()
     kill(broker)
@@ -169,7 +169,7 @@ async def test_what_is_subscribed_while_a_connection_is_made_is_heard_on_it(
 
     async def connect_meanwhile(answer_s: float) -> Client:
         client = await connect_anew(answer_s)
-        await shop.subscribe("fleet.call.shop.late", hear)
+        await shop.connection.subscribe("fleet.call.shop.late", hear)
         return client
 
     monkeypatch.setattr(shop.connection, "_connect", connect_meanwhile)
@@ -191,7 +191,7 @@ async def test_renewals_under_way_lose_nothing_and_double_nothing(master: Bus, c
     async def hear(message: Incoming) -> None:
         got.append(int(message.data))
 
-    await shop.subscribe("fleet.deliver.shop", hear, queue="shop")
+    await shop.connection.subscribe("fleet.deliver.shop", hear, queue="shop")
     await shop.connection.barrier()
 
     async def speak() -> None:

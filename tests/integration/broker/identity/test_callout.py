@@ -220,7 +220,7 @@ async def test_a_request_that_its_server_has_not_signed_is_ignored(guarded: Guar
         genuine.append(message.data)
 
     another = await guarded.bus(seed=guarded.keys.auth)
-    await another.subscribe(SUBJECT, watch)
+    await another.connection.subscribe(SUBJECT, watch)
     callout = await guarded.callout(admit)
     await guarded.connect("shop")
     head, body, signature = genuine[0].split(b".")
@@ -277,7 +277,7 @@ async def test_renewals_under_load_lose_nothing_and_double_nothing(guarded: Guar
     async def hear(message: Incoming) -> None:
         got.append(int(message.data))
 
-    await shop.subscribe("fleet.deliver.shop", hear, queue="shop")
+    await shop.connection.subscribe("fleet.deliver.shop", hear, queue="shop")
     await shop.connection.barrier()
 
     async def speak() -> None:

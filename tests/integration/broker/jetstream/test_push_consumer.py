@@ -156,7 +156,7 @@ async def test_an_unacked_command_comes_again_by_itself(
     async def take(message: object) -> None:
         taken.append(message)
 
-    await shop.subscribe("fleet.deliver.shop", take, "shop")
+    await shop.connection.subscribe("fleet.deliver.shop", take, "shop")
     await shop.connection.barrier()
     await _send(master)
     await eventually(lambda: len(taken) == 2)

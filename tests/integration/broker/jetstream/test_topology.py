@@ -40,8 +40,8 @@ async def test_the_streams_are_as_the_design_has_them(master: Bus, streams: Topo
         assert (queue["retention"], queue["storage"], queue["discard"]) == ("workqueue", "file", "new")
     assert (commands["discard_new_per_subject"], commands["max_msgs_per_subject"]) == (True, 250_000)
     assert (events["retention"], events["storage"], events["max_age"]) == ("limits", "file", 7 * 86_400 * 10**9)
-    given_up = await _config(master, ABANDONED)
-    assert (given_up["retention"], given_up["discard"], given_up["max_msgs"]) == ("workqueue", "old", 10_000)
+    abandoned = await _config(master, ABANDONED)
+    assert (abandoned["retention"], abandoned["discard"], abandoned["max_msgs"]) == ("workqueue", "old", 10_000)
     assert [c["max_bytes"] for c in (commands, results, events)] == [2 * 1024**3, 512 * 1024**2, 512 * 1024**2]
     assert events["discard"] == "old"
     assert [c["subjects"] for c in (commands, results, events)] == [["fleet.cmd.*"], ["fleet.res.*"], ["fleet.evt.*.>"]]

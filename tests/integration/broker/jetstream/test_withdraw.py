@@ -41,7 +41,7 @@ async def _deliver(bus: Bus, count: int, *, ack: bool = False) -> list[Incoming]
         if ack:
             await bus.connection.publish(message.reply, b"+ACK")
 
-    end = await bus.subscribe("fleet.deliver.shop", hear, "shop")
+    end = await bus.connection.subscribe("fleet.deliver.shop", hear, "shop")
     await eventually(lambda: len(heard) >= count)
     await end()
     await bus.connection.barrier()

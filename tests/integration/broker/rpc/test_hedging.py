@@ -50,7 +50,7 @@ async def hang(bus: Bus) -> list[Incoming]:
     async def take(message: Incoming) -> None:
         taken.append(message)
 
-    await bus.subscribe(bus.subjects.api(verb=VERB), take, "masters")
+    await bus.connection.subscribe(bus.subjects.api(verb=VERB), take, "masters")
     await bus.connection.barrier()
     return taken
 
@@ -101,7 +101,7 @@ async def test_a_request_that_a_server_works_on_is_not_sent_again(live: RequestS
         asked.append(message)
 
     await serve(live, master, slow, queue="masters")
-    await master.subscribe(master.subjects.locate(), observe)
+    await master.connection.subscribe(master.subjects.locate(), observe)
     asking = asyncio.create_task(cli.ask_api(VERB, ASK, LONG_S, repeatable=True))
     await eventually(lambda: len(asked) == 2)
     done.set()
@@ -123,7 +123,7 @@ async def test_the_same_request_again_is_no_further_work_while_it_is_in_progress
         replies.append(message)
 
     await serve(live, master, slow, queue="masters")
-    await cli.subscribe("_INBOX.cli.mine", take)
+    await cli.connection.subscribe("_INBOX.cli.mine", take)
     for subject in (cli.subjects.api("cli", VERB), cli.subjects.direct("cli", "live", VERB)):
         await cli.connection.publish(subject, ASK, "_INBOX.cli.mine")
     await cli.connection.barrier()

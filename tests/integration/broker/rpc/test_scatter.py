@@ -17,7 +17,7 @@ from fleetfold_broker.rpc.scatter import ScatterClient, ScatterReply
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, NotFound, TooLarge, Unavailable
 from fleetfold_shared.messages import Message, NodeGet, Pong, decode
-from fleetfold_shared.verbs.node_requests import FIGURES, PING
+from fleetfold_shared.verbs.node_requests import COUNTERS, PING
 from support.broker import Connect, ServeNode, listen
 from support.wait import eventually
 
@@ -152,8 +152,8 @@ async def test_rounds_at_the_same_time_keep_their_answers_apart(
 async def _puppet(bus: Bus) -> asyncio.Queue[Incoming]:
     """Hears the questions to `shop` and leaves it to the test to answer."""
     questions: asyncio.Queue[Incoming] = asyncio.Queue()
-    await bus.subscribe("fleet.call.shop.ping", questions.put)
-    await bus.subscribe("fleet.call.blog.ping", questions.put)
+    await bus.connection.subscribe("fleet.call.shop.ping", questions.put)
+    await bus.connection.subscribe("fleet.call.blog.ping", questions.put)
     await bus.connection.barrier()
     return questions
 
@@ -313,7 +313,7 @@ async def test_an_answer_of_a_replaced_process_is_refused_at_once_and_a_pong_is_
     async def pong(_call: Call) -> Message:
         return _pong("old")
 
-    await serve_node(service, bus, "shop", {PING: pong, FIGURES: pong}, incarnation="old")
+    await serve_node(service, bus, "shop", {PING: pong, COUNTERS: pong}, incarnation="old")
     await bus.connection.barrier()
     gatherer = ScatterClient(await connect("master"), is_replaced=lambda node, said: (node, said) == ("shop", "old"))
     await gatherer.start()

@@ -170,7 +170,7 @@ async def said_by_hand(cli: Bus, master: Bus, *numbers: int) -> AsyncGenerator[R
             body = encode(NodeRemoved(node=str(number)))
             await master.connection.publish(message.reply, body, headers={PART: str(number)})  # type: ignore[attr-defined]
 
-    await master.subscribe(SUBJECT, receive)
+    await master.connection.subscribe(SUBJECT, receive)
     await master.connection.barrier()
     return ask(cli)
 

@@ -93,7 +93,7 @@ async def test_undoing_what_was_committed_before_a_crash_asks_the_marker_first(
         assert effects(url) == ["do a", "undo a/undo"]
         late = await node.handle(command("a", "order", attempt=2))
         assert late is not None
-        assert (late.outcome, late.code) == ("rejected", "undone")
+        assert (late.outcome, late.code) == ("rejected", "compensated")
         assert RUNS == ["a", "a.c"]
 
 
@@ -130,11 +130,11 @@ async def test_a_late_commit_and_a_compensation_are_decided_by_the_marker(
 
         lingering = asyncio.create_task(linger())
         await held.wait()
-        undoing = asyncio.create_task(node.handle(cancelling()))
-        while not await _is_waiting(undoing):
+        compensating = asyncio.create_task(node.handle(cancelling()))
+        while not await _is_waiting(compensating):
             pass
         release.set()
-        undone, _ = await asyncio.gather(undoing, lingering)
+        undone, _ = await asyncio.gather(compensating, lingering)
         await zombie.close()
         assert undone is not None
         assert undone.outcome == "ok"

@@ -14,7 +14,7 @@ from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_child.ledger.admission import Decision, Plan
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import ActionKind, CommandResult, RetryPolicy
-from support.executors import command, executor, let_go, undo
+from support.executors import command, compensation_of, executor, let_go
 
 TABLE = "CREATE TABLE orders (id TEXT)"
 
@@ -126,7 +126,7 @@ async def test_what_is_not_known_never_runs_however_it_is_delivered(tmp_path: Pa
     async with executor(tmp_path, *stage.actions()) as (node, _):
         assert told(await node.handle(command("a", "work")))[0] == "rejected"
         assert (await node.cancel(["a"], "bob")).verdicts == {"a": "ended"}
-        assert told(await node.handle(undo("a", "work")))[0] == "ok"
+        assert told(await node.handle(compensation_of("a", "work")))[0] == "ok"
     assert stage.seen == []
 
 
@@ -171,14 +171,14 @@ async def test_an_undoing_is_not_cancelled(tmp_path: Path) -> None:
         await node.handle(command("a", "work"))
         stage.go.clear()
         stage.begun.clear()
-        undoing = asyncio.create_task(node.handle(undo("a", "work")))
+        compensating = asyncio.create_task(node.handle(compensation_of("a", "work")))
         await stage.begun.wait()
         assert (await node.cancel(["a.c"], "ann")).verdicts == {}
         stage.go.set()
-        assert told(await undoing) == ("ok", None)
+        assert told(await compensating) == ("ok", None)
         await node.cancel(["b.c"], "ann")
         await node.handle(command("b", "work"))
-        assert told(await node.handle(undo("b", "work"))) == ("ok", None)
+        assert told(await node.handle(compensation_of("b", "work"))) == ("ok", None)
         assert stage.seen == ["a", "a.c", "b", "b.c"]
         assert (await ledger.database.execute("SELECT count(*) AS n FROM fleetfold_cancelled"))[0]["n"] == 0
 

@@ -15,7 +15,7 @@ from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.node.answerer import answered
 from fleetfold_shared.errors import InternalError, NotFound
 from fleetfold_shared.messages import CommandResult, NodeQuestion, decode, encode
-from support.executors import command, executor, undo
+from support.executors import command, compensation_of, executor
 
 WORKER = Path(__file__).parents[3] / "support" / "deadly_worker.py"
 
@@ -83,7 +83,7 @@ async def test_what_would_end_the_process_ends_its_command_alone(tmp_path: Path,
 async def test_a_rollback_that_would_end_the_process_has_failed(tmp_path: Path, how: str, said: str) -> None:
     async with executor(tmp_path, end, order) as (node, _):
         await node.handle(command("a", "order"))
-        undone = await node.handle(undo("a", "end", how=how))
+        undone = await node.handle(compensation_of("a", "end", how=how))
         assert undone is not None
         assert (undone.outcome, undone.error) == ("failed", said)
 

@@ -18,7 +18,7 @@ from fleetfold_child.commands.progress_reports import ProgressPublisher
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, ProgressReport, RetryPolicy
-from support.executors import command, executor, let_go, undo
+from support.executors import command, compensation_of, executor, let_go
 from support.looptime import advance_loop, outlast
 from support.wait import eventually
 
@@ -166,7 +166,7 @@ async def test_an_undoing_is_tried_once_its_master_tries_again(tmp_path: Path) -
 
     async with executor(tmp_path, forget) as (node, _):
         await node.handle(command("a", "forget"))
-        assert told(await node.handle(undo("a", "forget"))) == ("failed", "ConnectionError: away")
+        assert told(await node.handle(compensation_of("a", "forget"))) == ("failed", "ConnectionError: away")
         assert tries == [1, 1]
 
 
@@ -189,16 +189,16 @@ async def test_what_is_to_be_undone_is_not_tried_again(
     async with executor(tmp_path, action(kind=kind, retry=LATER)(work), forget) as (node, ledger):
         waits = asyncio.create_task(node.handle(command("waits", "work")))
         await let_go(ledger)
-        assert told(await node.handle(undo("waits", "forget", **params))) == ("ok", None)
+        assert told(await node.handle(compensation_of("waits", "forget", **params))) == ("ok", None)
         ended = await waits
         assert ended is not None
         assert ended.outcome != "ok"
         runs = asyncio.create_task(node.handle(command("runs", "work")))
         await eventually(lambda: len(tries) == 2)
-        undoing = asyncio.create_task(node.handle(undo("runs", "forget", **params)))
+        compensating = asyncio.create_task(node.handle(compensation_of("runs", "forget", **params)))
         await eventually(lambda: node._running["runs"].compensation_arrived)
         go.set()
-        assert told(await undoing) == ("ok", None)
+        assert told(await compensating) == ("ok", None)
         assert told(await runs) == ("failed", "ConnectionError: away")
         assert tries == [1, 1]
 

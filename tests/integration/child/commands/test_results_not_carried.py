@@ -14,7 +14,7 @@ from fleetfold_child.commands.actions import action
 from fleetfold_child.commands.context import Context
 from fleetfold_child.commands.executor import ExecutionLimits
 from fleetfold_shared.messages import ActionKind, RetryPolicy
-from support.executors import command, executor, undo
+from support.executors import command, compensation_of, executor
 
 LIMIT = 1000
 STANDS = "the action ran and its effect stands; its result could not be carried: "
@@ -121,7 +121,7 @@ async def test_its_rollback_gets_what_is_known(tmp_path: Path, what: str, said: 
         tmp_path, shop.order("once"), shop.cancel(), limits=ExecutionLimits(max_result_bytes=LIMIT)
     ) as (node, _):
         await node.handle(command("a", "order", what=what))
-        undone = await node.handle(undo("a", "cancel", order_id="{{order_id}}"))
+        undone = await node.handle(compensation_of("a", "cancel", order_id="{{order_id}}"))
         assert undone is not None
         assert (undone.outcome, shop.cancelled) == ("ok", [("o-1", "no_result")])
 
@@ -133,8 +133,8 @@ async def test_a_rollback_that_needs_what_is_not_known_is_for_an_operator(tmp_pa
     ) as (node, _):
         for key, what in (("a", "bare object"), ("b", "not a number")):
             await node.handle(command(key, "order", what=what))
-        whole = await node.handle(undo("a", "cancel", order_id="{{order_id}}"))
-        part = await node.handle(undo("b", "cancel", order_id="{{receipt}}"))
+        whole = await node.handle(compensation_of("a", "cancel", order_id="{{order_id}}"))
+        part = await node.handle(compensation_of("b", "cancel", order_id="{{receipt}}"))
         assert [each.outcome for each in (whole, part) if each] == ["unknown", "rejected"]
         assert part is not None
         assert part.error == "{{receipt}}: there is no 'receipt'; holds order_id"
@@ -145,7 +145,7 @@ async def test_a_rollback_that_needs_no_result_runs(tmp_path: Path) -> None:
     shop = Shop()
     async with executor(tmp_path, shop.order("once"), shop.cancel()) as (node, _):
         await node.handle(command("a", "order", what="bare object"))
-        undone = await node.handle(undo("a", "cancel"))
+        undone = await node.handle(compensation_of("a", "cancel"))
         assert undone is not None
         assert (undone.outcome, shop.cancelled) == ("ok", [("", "no_result")])
 
@@ -176,7 +176,7 @@ async def test_a_transactional_rollback_whose_result_nobody_reads_is_committed(t
     async with executor(tmp_path, shop.order("once"), cancel) as (node, ledger):
         await ledger.database.execute("CREATE TABLE effect (id TEXT)")
         await node.handle(command("a", "order", what="bare object"))
-        undone = await node.handle(undo("a", "cancel"))
+        undone = await node.handle(compensation_of("a", "cancel"))
         assert undone is not None
         assert (undone.outcome, len(await ledger.database.execute("SELECT * FROM effect"))) == ("ok", 1)
 

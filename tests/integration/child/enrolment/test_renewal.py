@@ -61,7 +61,7 @@ async def test_a_token_that_expires_under_load_costs_no_message_and_doubles_none
         heard[message.data] += 1
 
     async with member(house) as (_, shop):
-        await shop.subscribe("fleet.call.shop.count", hear, "shop")
+        await shop.connection.subscribe("fleet.call.shop.count", hear, "shop")
         said_by_it = await listen(house.fleet, "fleet.hb.shop")
         await shop.connection.barrier()
         while house.admitted.count("full") <= LIFETIMES:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fleetfold_child.index.collection import Collection
-from fleetfold_shared.messages import StatisticsAsk
+from fleetfold_shared.messages import StatisticsRequest
 from fleetfold_shared.text.centroids import Centroids, unpack_centroids
 from support.search import WordBag
 
@@ -21,7 +21,7 @@ async def docs(tmp_path: Path) -> AsyncIterator[Collection]:
 
 
 async def told(collection: Collection) -> Centroids:
-    chunk = await collection.summary(StatisticsAsk(collection="docs"))
+    chunk = await collection.summary(StatisticsRequest(collection="docs"))
     return unpack_centroids(chunk.centroids, chunk.sizes)
 
 

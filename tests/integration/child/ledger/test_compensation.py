@@ -12,7 +12,7 @@ import pytest
 from fleetfold_child.commands.actions import AnyAction, action
 from fleetfold_child.commands.context import Context, Refused
 from fleetfold_shared.messages import ForwardOutcome
-from support.executors import command, executor, undo
+from support.executors import command, compensation_of, executor
 
 
 class Shop:
@@ -50,7 +50,7 @@ async def interrupt(task: asyncio.Task[Any]) -> None:
 async def test_a_compensation_that_comes_first_is_a_tombstone(tmp_path: Path) -> None:
     shop = Shop()
     async with executor(tmp_path, *shop.actions()) as (node, _):
-        first = await node.handle(undo("f", "cancel", order_id="{{order_id}}"))
+        first = await node.handle(compensation_of("f", "cancel", order_id="{{order_id}}"))
         late = await node.handle(command("f", "order"))
         assert first is not None
         assert (first.outcome, first.tombstone) == ("ok", True)
@@ -65,8 +65,8 @@ async def test_a_compensation_takes_the_order_id_from_the_stored_result(tmp_path
     async with executor(tmp_path, *shop.actions()) as (node, _):
         await node.handle(command("f", "order"))
     async with executor(tmp_path, *shop.actions()) as (node, _):
-        result = await node.handle(undo("f", "cancel", order_id="{{order_id}}"))
-        again = await node.handle(undo("f", "cancel", "f.c2", order_id="{{order_id}}"))
+        result = await node.handle(compensation_of("f", "cancel", order_id="{{order_id}}"))
+        again = await node.handle(compensation_of("f", "cancel", "f.c2", order_id="{{order_id}}"))
         assert [r.outcome for r in (result, again) if r] == ["ok", "ok"]
         assert shop.log == ["ordered f", "cancelled O-f"]
 
@@ -83,7 +83,7 @@ async def test_a_compensation_waits_for_the_running_command(tmp_path: Path, monk
         monkeypatch.setattr(node, "_wait_for_end", watched)
         forward = asyncio.create_task(node.handle(command("f", "order")))
         await shop.begun.wait()
-        compensation = asyncio.create_task(node.handle(undo("f", "cancel", order_id="{{order_id}}")))
+        compensation = asyncio.create_task(node.handle(compensation_of("f", "cancel", order_id="{{order_id}}")))
         await waits.wait()
         assert shop.log == []
         shop.go.set()
@@ -98,7 +98,7 @@ async def test_an_interrupted_command_is_finished_to_know_what_to_undo(tmp_path:
         await shop.begun.wait()
         await interrupt(forward)
         shop.go.set()
-        result = await node.handle(undo("f", "cancel", order_id="{{order_id}}"))
+        result = await node.handle(compensation_of("f", "cancel", order_id="{{order_id}}"))
         assert result is not None
         assert result.outcome == "ok"
         assert shop.log == ["ordered f", "cancelled O-f"]
@@ -108,7 +108,7 @@ async def test_nothing_is_undone_after_a_refusal(tmp_path: Path) -> None:
     shop = Shop()
     async with executor(tmp_path, *shop.actions()) as (node, _):
         await node.handle(command("f", "refuse"))
-        result = await node.handle(undo("f", "cancel", order_id="O-1"))
+        result = await node.handle(compensation_of("f", "cancel", order_id="O-1"))
         assert result is not None
         assert (result.outcome, result.tombstone) == ("ok", True)
         assert shop.log == []
@@ -134,10 +134,10 @@ async def test_a_refusal_after_an_interruption_does_not_say_that_nothing_happene
         again = await node.handle(command("f", "book"))
         assert again is not None
         assert (again.outcome, again.starts) == ("failed", 2)
-        unjudged = await node.handle(undo("f", "cancel", order_id="{{order_id}}"))
+        unjudged = await node.handle(compensation_of("f", "cancel", order_id="{{order_id}}"))
         assert unjudged is not None
         assert unjudged.outcome == "unknown"
-        judged = await node.handle(msgspec.structs.replace(undo("f", "cancel", order_id="O-1"), id="f.c2"))
+        judged = await node.handle(msgspec.structs.replace(compensation_of("f", "cancel", order_id="O-1"), id="f.c2"))
         assert judged is not None
         assert (judged.outcome, shop.log) == ("ok", ["cancelled O-1"])
 
@@ -147,8 +147,8 @@ async def test_a_tombstone_only_undoes_nothing(tmp_path: Path) -> None:
     shop.go.set()
     async with executor(tmp_path, *shop.actions()) as (node, _):
         await node.handle(command("f", "order"))
-        done = await node.handle(undo("f"))
-        never = await node.handle(undo("g"))
+        done = await node.handle(compensation_of("f"))
+        never = await node.handle(compensation_of("g"))
         late = await node.handle(command("g", "order"))
         assert [(r.outcome, r.tombstone) for r in (done, never, late) if r] == [
             ("ok", False), ("ok", True), ("rejected", True),
@@ -161,8 +161,8 @@ async def test_a_rollback_with_bad_parameters_is_rejected(tmp_path: Path) -> Non
     shop.go.set()
     async with executor(tmp_path, *shop.actions()) as (node, _):
         await node.handle(command("f", "order"))
-        wrong = await node.handle(undo("f", "cancel", "c1", order_id=3))
-        unknown = await node.handle(undo("f", "sing", "c2"))
+        wrong = await node.handle(compensation_of("f", "cancel", "c1", order_id=3))
+        unknown = await node.handle(compensation_of("f", "sing", "c2"))
         assert [r.outcome for r in (wrong, unknown) if r] == ["rejected", "rejected"]
         assert wrong is not None
         assert wrong.error == "order_id: Expected `str`, got `int`"
@@ -176,12 +176,12 @@ async def test_a_lost_ledger_does_not_say_that_a_command_never_ran(tmp_path: Pat
     async with executor(tmp_path / "old", *shop.actions()) as (node, _):
         await node.handle(command("f", "order"))
     known = ForwardOutcome(action="order", kind="idempotent", outcome="ok", result={"order_id": "O-f"})
-    compensation = msgspec.structs.replace(undo("f", "cancel", order_id="{{order_id}}"), forward=known)
+    compensation = msgspec.structs.replace(compensation_of("f", "cancel", order_id="{{order_id}}"), forward=known)
     async with executor(tmp_path / "new", *shop.actions()) as (node, _):
         undone = await node.handle(compensation)
         again = await node.handle(command("f", "order", attempt=2))
     assert undone is not None
     assert (undone.outcome, undone.tombstone) == ("ok", False)
     assert again is not None
-    assert (again.outcome, again.code) == ("rejected", "undone")
+    assert (again.outcome, again.code) == ("rejected", "compensated")
     assert shop.log == ["ordered f", "cancelled O-f"]

@@ -21,7 +21,7 @@ from fleetfold_child.commands.executor import ExecutionLimits, Executor
 from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_shared.messages import Command, CommandResult, RetryPolicy
 from support.effort import effort
-from support.executors import command, undo
+from support.executors import command, compensation_of
 
 KINDS = ("transactional", "idempotent", "once")
 NOTING = st.sampled_from(["noting-1", "noting_once-1"])
@@ -112,7 +112,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def note(self, result: CommandResult | None) -> None:
         """A finished command replays the same result, until it is undone."""
         assert result is not None
-        if result.code == "undone":
+        if result.code == "compensated":
             assert result.id in self.undone
             return
         result = msgspec.structs.replace(result, attempt=1, epoch=0)
@@ -126,7 +126,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(forward=FORWARD, patient=st.booleans())
     def compensate(self, forward: str, patient: bool) -> None:
-        self.send(undo(forward, "cancel", key="{{key}}"), patient=patient)
+        self.send(compensation_of(forward, "cancel", key="{{key}}"), patient=patient)
 
     @rule(forward=FORWARD)
     def stop(self, forward: str) -> None:
@@ -144,7 +144,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(forward=NOTING)
     def compensate_one_that_notes(self, forward: str) -> None:
-        self.send(undo(forward, "cancel", key="{{log.key}}"), patient=True)
+        self.send(compensation_of(forward, "cancel", key="{{log.key}}"), patient=True)
         assert self.results[f"{forward}.c"].outcome in {"ok", "unknown"}
         if forward in self.begun:
             assert self.undone.count(forward) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from fleetfold_child.ledger.admission import Plan
 from fleetfold_child.ledger.ledger import Ledger
-from fleetfold_child.ledger.ledger_upgrade import KEPT_S
+from fleetfold_child.ledger.ledger_upgrade import RETENTION_S
 from fleetfold_shared import __version__
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict
@@ -78,10 +78,10 @@ async def test_a_copy_is_removed_after_a_week(tmp_path: Path) -> None:
     clock = ManualClock()
     ledger = await Ledger.open(tmp_path / "node.db", clock=clock)
     os.utime(tmp_path / COPY, (clock.wall(), clock.wall()))
-    await ledger.prune(KEPT_S)
+    await ledger.prune(RETENTION_S)
     assert (tmp_path / COPY).exists()
-    clock.advance(KEPT_S + 1)
-    await ledger.prune(KEPT_S)
+    clock.advance(RETENTION_S + 1)
+    await ledger.prune(RETENTION_S)
     await ledger.close()
     assert not (tmp_path / COPY).exists()
 

@@ -12,7 +12,7 @@ from fleetfold_child.commands.actions import AnyAction, action
 from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.ledger.side_effect_log import MOST_NOTE_BYTES, Forward
 from fleetfold_shared.messages import ActionKind, Command, CommandResult
-from support.executors import command, executor, undo
+from support.executors import command, compensation_of, executor
 from support.looptime import outlast
 
 
@@ -51,7 +51,7 @@ class Shop:
 
 
 def by_log(command_id: str = "") -> Command:
-    return undo("f", "cancel", command_id, order_id="{{log.order_id}}")
+    return compensation_of("f", "cancel", command_id, order_id="{{log.order_id}}")
 
 
 async def interrupt(task: asyncio.Task[Any]) -> None:
@@ -100,7 +100,7 @@ async def test_result_and_log_are_filled_together(tmp_path: Path) -> None:
     shop = Shop()
     async with executor(tmp_path, *shop.actions()) as (node, _):
         await node.handle(command("f", "order"))
-        both = undo("f", "cancel", order_id="{{log.order_id}}", invoice="{{invoice}}")
+        both = compensation_of("f", "cancel", order_id="{{log.order_id}}", invoice="{{invoice}}")
         assert outcome(await node.handle(both)) == "ok"
     assert shop.placed == []
     assert shop.forward is not None
@@ -112,7 +112,9 @@ async def test_what_takes_more_than_was_noted_is_not_run(tmp_path: Path, ending:
     shop = Shop(ending)
     async with executor(tmp_path, *shop.actions()) as (node, _):
         await node.handle(command("f", "order"))
-        result = await node.handle(undo("f", "cancel", order_id="{{log.order_id}}", invoice="{{log.invoice}}"))
+        result = await node.handle(
+            compensation_of("f", "cancel", order_id="{{log.order_id}}", invoice="{{log.invoice}}")
+        )
         assert outcome(result) == "unknown"
         assert result is not None
         assert "had noted order_id, wanted" in (result.error or "")

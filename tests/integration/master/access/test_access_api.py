@@ -24,7 +24,7 @@ from fleetfold_shared.messages import (
     NodeList,
     NodeRemove,
     NodeRevoke,
-    NodeStatsAsk,
+    NodeStatsRequest,
     NodeUpdate,
     SigningRotate,
     Tokens,
@@ -137,7 +137,7 @@ async def test_a_pending_node_is_seen_and_counted_and_can_be_sent_away(served: S
     listed = await served.ask("root", "nodes.list", NodeList())
     assert {node.name: node.state for node in listed.nodes}["crm"] == "pending"
     assert (await served.ask("root", "nodes.get", NodeGet(node="crm"))).state == "pending"
-    stats = await served.ask("root", "nodes.stats", NodeStatsAsk())
+    stats = await served.ask("root", "nodes.stats", NodeStatsRequest())
     assert (stats.total, stats.healthy, stats.by_state) == (3, 3, {"active": 3, "pending": 1})
     await served.ask("root", "nodes.remove", NodeRemove(node="crm"))
     with pytest.raises(NotFound):

@@ -90,7 +90,7 @@ async def test_an_inactive_node_is_told_who_keeps_it_out(doors: Doors) -> None:
 async def test_one_that_waits_and_gets_a_token_waits_no_longer(doors: Doors) -> None:
     await doors.request_to_join("shop")
     await doors.member("shop")
-    assert not doors.registry.waits("shop")
+    assert "shop" not in doors.registry.pending.nodes
 
 
 async def test_a_stranger_learns_from_every_refusal_the_same(doors: Doors) -> None:

@@ -24,7 +24,7 @@ from fleetfold_shared.messages import (
     KeyRotate,
     Message,
     NodeApprove,
-    NodeAuditAsk,
+    NodeAuditRequest,
     NodeDescription,
     NodeGet,
     NodeInvite,
@@ -32,7 +32,7 @@ from fleetfold_shared.messages import (
     NodePing,
     NodeRemove,
     NodeRevoke,
-    NodeStatsAsk,
+    NodeStatsRequest,
     NodeUpdate,
     Role,
     Rollback,
@@ -77,7 +77,7 @@ OUTSIDE: list[tuple[str, Message, str]] = [
     ("nodes.get", NodeGet(node="blog"), "node"),
     ("nodes.update", NodeUpdate(node="blog", title="Mine"), "node"),
     ("nodes.remove", NodeRemove(node="blog"), "node"),
-    ("nodes.audit", NodeAuditAsk(node="blog"), "node"),
+    ("nodes.audit", NodeAuditRequest(node="blog"), "node"),
     ("nodes.ping", NodePing(nodes=["shop-1", "blog"]), "nodes"),
     ("nodes.invite", NodeInvite(node="crm"), "node"),
     ("nodes.approve", NodeApprove(node="crm"), "node"),
@@ -149,7 +149,7 @@ INSIDE: list[tuple[str, Message]] = [
     ("nodes.get", NodeGet(node="shop-1")),
     ("nodes.update", NodeUpdate(node="shop-1", title="Mine")),
     ("nodes.remove", NodeRemove(node="shop-1")),
-    ("nodes.audit", NodeAuditAsk(node="shop-1")),
+    ("nodes.audit", NodeAuditRequest(node="shop-1")),
     ("nodes.ping", NodePing(nodes=["shop-1"])),
     ("nodes.invite", NodeInvite(node="shop-9")),
     ("nodes.revoke", NodeRevoke(node="shop-1")),
@@ -172,7 +172,7 @@ async def test_what_is_inside_is_done(served: ServedApi, verb: str, ask: Message
 async def test_all_means_what_is_in_the_scope(served: ServedApi) -> None:
     listed = await served.ask("rita", "nodes.list", NodeList())
     assert [node.name for node in listed.nodes] == ["shop-1", "shop-2"]
-    stats = await served.ask("rita", "nodes.stats", NodeStatsAsk())
+    stats = await served.ask("rita", "nodes.stats", NodeStatsRequest())
     assert (stats.total, stats.by_state) == (2, {"active": 2})
     pinged = await served.ask("rita", "nodes.ping", NodePing())
     assert served.gatherer.asked == [["shop-1", "shop-2"]]

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from fleetfold_master.answering.language_model import Model, ModelError, model_key
-from fleetfold_shared.config import AskConfig
+from fleetfold_shared.config import AnsweringConfig
 from fleetfold_shared.errors import InvalidInput
 from support.endpoint import Endpoint, Play, endpoint, event, hang, refuse, say
 
@@ -19,7 +19,7 @@ MESSAGES = [{"role": "user", "content": "why?"}]
 
 
 async def heard(there: Endpoint, timeout_s: float = 10.0, **settings: Any) -> list[str]:
-    config = AskConfig(url=there.url, model="m1", **settings)
+    config = AnsweringConfig(url=there.url, model="m1", **settings)
     async with Model.open(config, {"FLEETFOLD_ASK_KEY": KEY}) as model:
         assert model is not None
         return [words async for words in model.words("m1", MESSAGES, timeout_s)]
@@ -60,7 +60,7 @@ async def test_a_refusal_is_told_in_one_line(status: int, why: str) -> None:
 
 async def test_a_limit_is_told_and_the_endpoint_is_left_alone_for_as_long_as_it_asks() -> None:
     async with endpoint(refuse(429, "Retry-After: 7")) as there:
-        config = AskConfig(url=there.url, model="m1")
+        config = AnsweringConfig(url=there.url, model="m1")
         async with Model.open(config, {}) as model:
             assert model is not None
             for why in ("too many requests (429); it asks for a pause of 7 s", "asked for a pause"):
@@ -101,7 +101,7 @@ async def test_one_that_hangs_is_told_at_its_limit() -> None:
 
 
 async def test_who_wants_no_more_words_ends_the_call() -> None:
-    async with endpoint(hang("a")) as there, Model.open(AskConfig(url=there.url, model="m1"), {}) as model:
+    async with endpoint(hang("a")) as there, Model.open(AnsweringConfig(url=there.url, model="m1"), {}) as model:
         assert model is not None
         async with aclosing(model.words("m1", MESSAGES, 10.0)) as words:
             assert await anext(words) == "a"
@@ -110,15 +110,15 @@ async def test_who_wants_no_more_words_ends_the_call() -> None:
 
 
 async def test_without_an_endpoint_there_is_no_model_and_without_a_name_there_is_none_either() -> None:
-    async with Model.open(AskConfig(), {}) as model:
+    async with Model.open(AnsweringConfig(), {}) as model:
         assert model is None
     with pytest.raises(InvalidInput, match=r"ask\.model"):
-        async with Model.open(AskConfig(url="http://127.0.0.1:1/v1"), {}):
+        async with Model.open(AnsweringConfig(url="http://127.0.0.1:1/v1"), {}):
             pass
 
 
 async def test_callers_choose_among_the_models_of_the_settings() -> None:
-    config = AskConfig(url="http://127.0.0.1:1/v1", model="small", models=["large"])
+    config = AnsweringConfig(url="http://127.0.0.1:1/v1", model="small", models=["large"])
     async with Model.open(config, {}) as model:
         assert model is not None
         assert [model.named(name) for name in (None, "small", "large")] == ["small", "small", "large"]
@@ -129,8 +129,8 @@ async def test_callers_choose_among_the_models_of_the_settings() -> None:
 def test_the_key_is_of_the_variable_or_of_the_file(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text("of-the-file\n")
-    assert model_key(AskConfig(key_file=str(file)), {}) == "of-the-file"
-    assert model_key(AskConfig(key_file=str(file)), {"FLEETFOLD_ASK_KEY": " shown "}) == "shown"
-    assert model_key(AskConfig(), {}) is None
+    assert model_key(AnsweringConfig(key_file=str(file)), {}) == "of-the-file"
+    assert model_key(AnsweringConfig(key_file=str(file)), {"FLEETFOLD_ASK_KEY": " shown "}) == "shown"
+    assert model_key(AnsweringConfig(), {}) is None
     with pytest.raises(InvalidInput, match=r"ask\.key_file"):
-        model_key(AskConfig(key_file=str(tmp_path / "none")), {})
+        model_key(AnsweringConfig(key_file=str(tmp_path / "none")), {})

@@ -22,7 +22,7 @@ from fleetfold_shared import verbs
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, RateLimited, Unavailable
 from fleetfold_shared.log_fields import add_served_fields
 from fleetfold_shared.messages import (
-    AccessStatsAsk,
+    AccessStatsRequest,
     AnswerQuestion,
     CommandsConfirm,
     DeadLetterDrop,
@@ -35,7 +35,7 @@ from fleetfold_shared.messages import (
     Identity,
     Job,
     JobCancel,
-    JobEndsAsk,
+    JobEndsRequest,
     JobFollow,
     JobGet,
     JobState,
@@ -47,7 +47,7 @@ from fleetfold_shared.messages import (
     KeyRotate,
     Message,
     NodeApprove,
-    NodeAuditAsk,
+    NodeAuditRequest,
     NodeDescription,
     NodeGet,
     NodeInvite,
@@ -97,7 +97,7 @@ ASKS: dict[str, Message] = {
     "nodes.get": NodeGet(node="blog"),
     "nodes.update": NodeUpdate(node="blog", title="The blog"),
     "nodes.remove": NodeRemove(node="blog"),
-    "nodes.audit": NodeAuditAsk(node="blog"),
+    "nodes.audit": NodeAuditRequest(node="blog"),
     "nodes.join": Join(description=NodeDescription(incarnation="i2", version="1.0")),
     "commands.confirm": CommandsConfirm(ids=["j.j1.blog"]),
     "nodes.reconcile": NodeReconcile(node="blog"),
@@ -113,7 +113,7 @@ ASKS: dict[str, Message] = {
     "actions.submit": Submit(runs=[Run(id="j9", action="refund", nodes=["blog"])]),
     "jobs.get": JobGet(id="j1"),
     "jobs.wait": JobWait(id="j1"),
-    "jobs.ended": JobEndsAsk(ids=["j1"], wait_ms=0),
+    "jobs.ended": JobEndsRequest(ids=["j1"], wait_ms=0),
     "jobs.follow": JobFollow(id="j1"),
     "jobs.cancel": JobCancel(id="j1"),
     "transactions.run": Transact(id="t9", steps=[STEP]),
@@ -300,7 +300,7 @@ async def test_reading_leaves_no_trace(served: ServedApi) -> None:
 async def test_searches_and_pings_are_told_without_what_was_asked_for(served: ServedApi) -> None:
     await served.ask("reader", "search.query", Search(query="secret", nodes=["blog"], collections=["posts"]))
     await served.ask("reader", "nodes.ping", NodePing(nodes=["shop-1"]))
-    await served.ask("operator", "nodes.audit", NodeAuditAsk(node="blog"))
+    await served.ask("operator", "nodes.audit", NodeAuditRequest(node="blog"))
     assert [(entry.who, entry.what, entry.outcome, entry.node, entry.target) for entry in served.log.entries] == [
         ("reader", "search.query", "ok", "blog", "posts 0 hits"),
         ("reader", "nodes.ping", "ok", "shop-1", "0 of 1 answered"),
@@ -406,7 +406,7 @@ async def test_the_refusals_are_in_the_figures(served: ServedApi) -> None:
         await served.ask("reader", "nodes.remove", NodeRemove(node="blog"))
     served.rooms.authenticator.admitted = 3
     served.rooms.authenticator.refused["expired"] = 2
-    stats = await served.ask("operator", "access.stats", AccessStatsAsk())
+    stats = await served.ask("operator", "access.stats", AccessStatsRequest())
     assert (stats.admitted, stats.refused, stats.forbidden, stats.limited) == (3, {"expired": 2}, 1, 0)
 
 

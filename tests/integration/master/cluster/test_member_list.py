@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_master.cluster import MemberList, Membership, Surroundings
-from fleetfold_master.cluster.membership import AMISS, BEAT_S
+from fleetfold_master.cluster.membership import AMISS, HEARTBEAT_S
 from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
@@ -30,8 +30,8 @@ ORDER = [StepSpec(name="shop", node="shop", action="reserve", params={"sku": "a"
 class Life:
     """A master on a database, as much of it as the roll tells of."""
 
-    def __init__(self, store: Store, clock: ManualClock, seat: str) -> None:
-        self.store, self.membership = store, Membership(store, clock, seat)
+    def __init__(self, store: Store, clock: ManualClock, instance_id: str) -> None:
+        self.store, self.membership = store, Membership(store, clock, instance_id)
         surroundings = Surroundings(Path("/"), store, None)
         self.id, self.roll = self.membership.id, MemberList(store, self.membership, surroundings)
         self.outbox = Outbox()
@@ -43,22 +43,22 @@ class Life:
 
 
 class Room:
-    """Masters on one database and one clock, which moves by one beat at a time."""
+    """Masters on one database and one clock, which moves by one heartbeat at a time."""
 
     def __init__(self, url: str) -> None:
         self.url, self.clock, self.lives = url, ManualClock(), list[Life]()
 
-    async def start(self, seat: str) -> Life:
-        life = Life(await Store.open(self.url), self.clock, seat)
+    async def start(self, instance_id: str) -> Life:
+        life = Life(await Store.open(self.url), self.clock, instance_id)
         self.lives.append(life)
         await life.membership.join()
         return life
 
-    async def beat(self, *alive: Life, rounds: int = 1) -> None:
+    async def heartbeat(self, *alive: Life, rounds: int = 1) -> None:
         for _ in range(rounds):
-            self.clock.advance(BEAT_S)
+            self.clock.advance(HEARTBEAT_S)
             for life in alive:
-                await life.membership.beat()
+                await life.membership.heartbeat()
 
     async def close(self) -> None:
         for life in self.lives:
@@ -76,10 +76,10 @@ async def room(tmp_path: Path) -> AsyncIterator[Room]:
 
 async def test_of_two_each_says_of_itself_that_it_answers_and_of_the_other_that_it_lives(room: Room) -> None:
     one, other = await room.start("a"), await room.start("b")
-    await room.beat(one, other, rounds=10)
+    await room.heartbeat(one, other, rounds=10)
     assert [(await one.sees(life)).state for life in (one, other)] == ["answering", "alive"]
     assert [(await other.sees(life)).state for life in (one, other)] == ["alive", "answering"]
-    assert [each.seat for each in await one.roll.call()] == ["a", "b"]
+    assert [each.instance_id for each in await one.roll.call()] == ["a", "b"]
 
 
 async def test_one_that_has_only_just_come_is_not_held_for_silent(room: Room) -> None:
@@ -87,20 +87,20 @@ async def test_one_that_has_only_just_come_is_not_held_for_silent(room: Room) ->
     assert (await one.sees(other)).state == (await other.sees(one)).state == "alive"
 
 
-async def test_one_that_does_not_beat_is_silent_for_so_long_by_the_watch_of_who_answers(room: Room) -> None:
+async def test_one_without_heartbeats_is_silent_for_so_long_by_the_watch_of_who_answers(room: Room) -> None:
     one, silent = await room.start("a"), await room.start("b")
-    await room.beat(one, silent, rounds=3)
-    await room.beat(one, rounds=AMISS + 1)
+    await room.heartbeat(one, silent, rounds=3)
+    await room.heartbeat(one, rounds=AMISS + 1)
     seen = await one.sees(silent)
-    assert (seen.state, seen.silent_s) == ("silent", AMISS * BEAT_S)
-    await room.beat(silent, one)
+    assert (seen.state, seen.silent_s) == ("silent", AMISS * HEARTBEAT_S)
+    await room.heartbeat(silent, one)
     seen = await one.sees(silent)
     assert (seen.state, seen.silent_s) == ("alive", None)
 
 
 async def test_nobody_is_called_silent_by_one_that_has_slept_itself(room: Room) -> None:
     one, other = await room.start("a"), await room.start("b")
-    await room.beat(one, other)
+    await room.heartbeat(one, other)
     room.clock.advance(60.0)
     assert (await one.sees(other)).state == "alive"
 
@@ -118,7 +118,7 @@ async def test_each_is_told_with_the_jobs_and_transactions_that_it_drives_now(ro
 async def test_one_that_stopped_in_good_order_has_left_until_it_is_replaced(room: Room) -> None:
     one, leaving = await room.start("a"), await room.start("b")
     await leaving.membership.leave()
-    await room.beat(one)
+    await room.heartbeat(one)
     assert (await one.sees(leaving)).state == "left"
 
 
@@ -132,7 +132,7 @@ async def test_a_master_that_has_lost_its_lease_does_not_speak_of_others(room: R
 async def test_a_master_alone_answers_with_its_host_and_process(fleet: Fleet) -> None:
     [alone] = await fleet.client.masters.list()
     assert (alone.state, alone.pid, alone.silent_s, alone.jobs) == ("answering", os.getpid(), None, 0)
-    assert alone.seat == (fleet.place / "master" / "seat").read_text().strip()
+    assert alone.instance_id == (fleet.place / "master" / "instance_id").read_text().strip()
 
 
 async def test_whichever_of_two_is_asked_both_are_told_and_all_that_they_drive(fleet: Fleet) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from fleetfold_master.cluster import Takeover
 from fleetfold_master.cluster.master_rows import TakenOver
-from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
+from fleetfold_master.cluster.membership import HEARTBEAT_S, MISSED, Membership
 from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
@@ -34,9 +34,9 @@ ORDER = Transact(id="o1", steps=[StepSpec(name="shop", node="shop", action="rese
 class Life:
     """One master from its start to its death: all that it has in memory."""
 
-    def __init__(self, store: Store, clock: ManualClock, outbox: Outbox, seat: str) -> None:
+    def __init__(self, store: Store, clock: ManualClock, outbox: Outbox, instance_id: str) -> None:
         self.store, self.outbox = store, outbox
-        self.membership = Membership(store, clock, seat)
+        self.membership = Membership(store, clock, instance_id)
         self.takeover = Takeover(store, clock, self.membership, self.resume)
         self.jobs = Jobs(store, outbox, clock, Doctor(), JobOptions(owner=self.membership.id))
         self.transactions = Transactions(
@@ -47,8 +47,8 @@ class Life:
         await self.membership.join()
         await self.resume(None)
 
-    async def beat(self) -> None:
-        await self.membership.beat()
+    async def heartbeat(self) -> None:
+        await self.membership.heartbeat()
         await self.takeover.once()
 
     async def resume(self, taken: TakenOver | None) -> None:
@@ -57,26 +57,26 @@ class Life:
 
 
 class Room:
-    """Masters by their seats, on one clock."""
+    """Masters by their instance ids, on one clock."""
 
     def __init__(self, url: str) -> None:
         self.url, self.clock = url, ManualClock()
         self.outbox = Outbox()
         self.lives: list[Life] = []
 
-    async def start(self, seat: str) -> Life:
-        life = Life(await Store.open(self.url), self.clock, self.outbox, seat)
+    async def start(self, instance_id: str) -> Life:
+        life = Life(await Store.open(self.url), self.clock, self.outbox, instance_id)
         self.lives.append(life)
         await life.begin()
         return life
 
-    async def beat(self, *alive: Life, rounds: int = MISSED + 2) -> None:
-        """Time goes on, and these beat."""
+    async def heartbeat(self, *alive: Life, rounds: int = MISSED + 2) -> None:
+        """Time goes on, and these send heartbeats."""
         for _ in range(rounds):
-            self.clock.advance(BEAT_S)
+            self.clock.advance(HEARTBEAT_S)
             for life in alive:
-                await life.beat()
-        for life in alive:  # what was taken over is resumed beside the beats
+                await life.heartbeat()
+        for life in alive:  # what was taken over is resumed beside the heartbeats
             await life.takeover._resuming.drain(5)
 
     async def close(self) -> None:
@@ -98,7 +98,7 @@ async def test_what_a_silent_master_drove_is_taken_over_with_a_higher_epoch(room
     await silent.transactions.start(ORDER, "ann")
     await silent.jobs.start(RUN, ["shop"], "ann")
     sent = {command.id: command for _, command in room.outbox.take()}
-    await room.beat(other)
+    await room.heartbeat(other)
     await other.jobs.sweep()
     again = {command.id: command for _, command in room.outbox.take()}
     assert again.keys() == sent.keys() == {"t.o1.shop.f", "j.j1.shop"}
@@ -111,23 +111,23 @@ async def test_what_a_silent_master_drove_is_taken_over_with_a_higher_epoch(room
 
 @pytest.mark.parametrize("many", [1, 2, 3, 7])
 async def test_what_all_may_have_together_is_shared_out_among_those_that_live(room: Room, many: int) -> None:
-    lives = [await room.start(seat) for seat in "abc"]
-    await room.beat(*lives, rounds=1)
+    lives = [await room.start(instance_id) for instance_id in "abc"]
+    await room.heartbeat(*lives, rounds=1)
     shares = [life.membership.share_of(many) for life in lives]
     assert sum(shares) == max(many, len(lives))
     assert max(shares) - min(shares) <= 1
-    await room.beat(lives[0])
+    await room.heartbeat(lives[0])
     assert lives[0].membership.share_of(many) == many
 
 
-async def test_nobody_is_taken_over_who_beats_nor_by_one_who_has_slept(room: Room) -> None:
+async def test_nobody_is_taken_over_who_sends_heartbeats_nor_by_one_who_has_slept(room: Room) -> None:
     one, other = await room.start("a"), await room.start("b")
     await one.transactions.start(ORDER, "ann")
     for _ in range(20):
-        await room.beat(one, other, rounds=1)
+        await room.heartbeat(one, other, rounds=1)
     for _ in range(3):
-        room.clock.advance(60.0)  # nobody beats: the machine, or the database, has stood still
-        await room.beat(other, one, rounds=1)
+        room.clock.advance(60.0)  # nobody sends a heartbeat: the machine, or the database, has stood still
+        await room.heartbeat(other, one, rounds=1)
     assert one.transactions.owns("o1")
     assert not one.membership.lost.is_set()
     assert other.membership.others == {one.membership.id}
@@ -138,7 +138,7 @@ async def test_a_master_that_was_taken_over_cannot_write_what_it_has_decided(roo
     await frozen.transactions.start(ORDER, "ann")
     await frozen.jobs.start(RUN, ["shop"], "ann")
     sent = {command.id: command for _, command in room.outbox.take()}
-    await room.beat(other)
+    await room.heartbeat(other)
     await other.jobs.sweep()
     room.outbox.take()
     for late in (
@@ -146,7 +146,7 @@ async def test_a_master_that_was_taken_over_cannot_write_what_it_has_decided(roo
         frozen.jobs.on_result("shop", answer(sent["j.j1.shop"])),
         frozen.transactions.cancel("o1", "ann"),
         frozen.transactions.start(Transact(id="o2", steps=ORDER.steps), "ann"),
-        frozen.membership.beat(),
+        frozen.membership.heartbeat(),
     ):
         with pytest.raises(Fenced):
             await late
@@ -167,7 +167,7 @@ async def test_a_result_of_what_another_has_sent_is_no_duplicate_to_a_master_tha
     await frozen.transactions.on_result("shop", late := answer(first))
     room.outbox.take()
     await frozen.transactions.on_result("shop", late)  # nothing changes, and it still may say so
-    await room.beat(other)
+    await room.heartbeat(other)
     [(_, second)] = room.outbox.take()
     for again in (late, answer(second)):
         with pytest.raises(Fenced):  # so it is not acknowledged, and comes to the other one
@@ -178,7 +178,7 @@ async def test_a_result_of_what_another_has_sent_is_no_duplicate_to_a_master_tha
 
 async def test_the_first_write_that_is_refused_says_that_the_place_is_lost(room: Room) -> None:
     frozen, other = await room.start("a"), await room.start("b")
-    await room.beat(other)
+    await room.heartbeat(other)
     assert not frozen.membership.lost.is_set()
     with pytest.raises(Fenced):
         await frozen.jobs.start(RUN, ["shop"], "ann")
@@ -186,18 +186,18 @@ async def test_the_first_write_that_is_refused_says_that_the_place_is_lost(room:
 
 
 async def test_of_several_that_see_a_death_one_takes_over(room: Room) -> None:
-    dead, *others = [await room.start(seat) for seat in "abcd"]
+    dead, *others = [await room.start(instance_id) for instance_id in "abcd"]
     await dead.transactions.start(ORDER, "ann")
     room.outbox.take()
     for _ in range(MISSED + 2):
-        room.clock.advance(BEAT_S)
-        await asyncio.gather(*(life.beat() for life in others))
-    await room.beat(*others, rounds=1)
+        room.clock.advance(HEARTBEAT_S)
+        await asyncio.gather(*(life.heartbeat() for life in others))
+    await room.heartbeat(*others, rounds=1)
     assert [life.transactions.owns("o1") for life in others].count(True) == 1
     assert [command.epoch for _, command in room.outbox.take()] == [2]
 
 
-async def test_a_seat_that_is_taken_again_proves_the_death_of_who_had_it(room: Room) -> None:
+async def test_a_data_directory_that_is_used_again_proves_the_death_of_its_last_process(room: Room) -> None:
     dead = await room.start("a")
     await dead.transactions.start(ORDER, "ann")
     born = await room.start("a")
@@ -206,11 +206,11 @@ async def test_a_seat_that_is_taken_again_proves_the_death_of_who_had_it(room: R
         await dead.transactions.cancel("o1", "ann")
 
 
-async def test_one_that_leaves_is_replaced_at_the_next_beat(room: Room) -> None:
+async def test_one_that_leaves_is_replaced_at_the_next_heartbeat(room: Room) -> None:
     leaving, other = await room.start("a"), await room.start("b")
     await leaving.transactions.start(ORDER, "ann")
     await leaving.membership.leave()
-    await room.beat(other, rounds=1)
+    await room.heartbeat(other, rounds=1)
     assert other.transactions.owns("o1")
 
 
@@ -244,13 +244,13 @@ async def test_two_operators_at_two_masters_do_not_both_revive_what_is_parked(ro
 
 
 def _order(number: int) -> Transact:
-    undo = Rollback("undo")
+    rollback = Rollback("undo")
     return Transact(
         id=f"o{number}",
         steps=[
-            StepSpec(name="shop", node="shop", action="reserve", params={"sku": "a"}, rollback=undo, retries=1),
-            StepSpec(name="crm", node="crm", action="note", rollback=undo, stage=1),
-            StepSpec(name="blog", node="blog", action="note", rollback=undo, stage=1),
+            StepSpec(name="shop", node="shop", action="reserve", params={"sku": "a"}, rollback=rollback, retries=1),
+            StepSpec(name="crm", node="crm", action="note", rollback=rollback, stage=1),
+            StepSpec(name="blog", node="blog", action="note", rollback=rollback, stage=1),
         ],
     )
 
@@ -329,7 +329,7 @@ async def _one_turn(room: Room, bus: Bus, awake: list[Life], rng: random.Random)
             bus.results.append((node, result))
     room.clock.advance(rng.choice((0.5, 0.5, 5.0)))
     for life in rng.sample(awake, len(awake)):
-        await _ignoring_the_fence(life.beat())
+        await _ignoring_the_fence(life.heartbeat())
         await life.takeover._resuming.drain(5)
         await _ignoring_the_fence(life.transactions.sweep())
 

@@ -10,7 +10,7 @@ import pytest
 from fleetfold.client import Client
 from fleetfold.resources.transactions import TransactionHandle
 from fleetfold_master.cluster import Membership
-from fleetfold_master.cluster.membership import BEAT_S
+from fleetfold_master.cluster.membership import HEARTBEAT_S
 from fleetfold_master.master import Master
 from fleetfold_master.nodes import Registry
 from fleetfold_shared.messages import NodeUpdate, StepSpec, TransactionView
@@ -47,27 +47,27 @@ def others(master: Master) -> frozenset[str]:
 
 
 def counted(membership: Membership) -> list[int]:
-    """Its own beats from now on: seconds by its pulse, which a busy machine slows down as it slows down the rest."""
-    beat, beats = membership.beat, list[int]()
+    """Its own heartbeats from now on: seconds by its pulse, which slow down with the machine."""
+    heartbeat, heartbeats = membership.heartbeat, list[int]()
 
     async def noted() -> None:
-        beats.append(1)
-        await beat()
+        heartbeats.append(1)
+        await heartbeat()
 
-    membership.beat = noted  # type: ignore[method-assign]
-    return beats
+    membership.heartbeat = noted  # type: ignore[method-assign]
+    return heartbeats
 
 
 def freeze(master: Master) -> asyncio.Event:
-    """It does not beat until the event is set, as if it slept; what it is asked it still does."""
+    """It does not send one until the event is set, as if it slept; what it is asked it still does."""
     awake, membership = asyncio.Event(), membership_of(master)
-    beat = membership.beat
+    heartbeat = membership.heartbeat
 
     async def late() -> None:
         await awake.wait()
-        await beat()
+        await heartbeat()
 
-    membership.beat = late  # type: ignore[method-assign]
+    membership.heartbeat = late  # type: ignore[method-assign]
     return awake
 
 
@@ -111,10 +111,10 @@ async def test_another_master_drives_on_what_a_silent_one_drove_within_three_sec
     ids = [f"t{n}" for n in range(6)]
     await asyncio.gather(*(doze(fleet.client, tx, steps=3) for tx in ids))
     silent = membership_of(first(fleet)).id
-    beats = counted(membership_of(other))
+    heartbeats = counted(membership_of(other))
     awake = freeze(first(fleet))
     await eventually(lambda: silent not in others(other) and all(map(other._cluster._transactions.owns, ids)))
-    assert len(beats) <= TAKEOVER_S / BEAT_S
+    assert len(heartbeats) <= TAKEOVER_S / HEARTBEAT_S
     views = await asyncio.gather(*(ended(fleet.client, tx) for tx in ids))
     assert {view.state for view in views} == {"committed"}
     awake.set()

@@ -12,17 +12,17 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_broker.identity.seal_check import NOT_SEALED
-from fleetfold_master.dead_letters import DeadLetters, undelivered
+from fleetfold_master.dead_letters import DeadLetters, dead_letter_of_delivery
 from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.store import Store
 from fleetfold_master.transactions import Transactions
+from fleetfold_master.webhooks.model import Delivery
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.errors import Conflict, NotFound, TooLarge
 from fleetfold_shared.messages import (
     Command,
     CommandResult,
     DeadLetter,
-    DeadLetterEvent,
     DeadLetterList,
     Outcome,
     Rollback,
@@ -37,7 +37,7 @@ RUN = Run(id="j1", action="restock", params={"sku": "a"}, timeout_s=60.0)
 
 
 class Room:
-    """One master's jobs, transactions and dead_letters."""
+    """One master's jobs, transactions and dead letters."""
 
     def __init__(self, store: Store) -> None:
         self.store, self.clock, self.outbox, self.doctor = store, ManualClock(), Outbox(), Doctor()
@@ -295,11 +295,14 @@ async def test_a_command_without_a_seal_that_no_master_has_under_way_is_a_dead_l
 
 
 async def test_a_callback_that_was_given_up_is_a_dead_letter(room: Room) -> None:
-    history = [DeadLetterEvent(1.0, "tried", "503")]
-    dead_letter = undelivered("hook.j1", "https://example.org/hook", {"id": "j1"}, "gave up", history, 5.0, job="j1")
-    await room.store.write(dead_letter.write)
+    gone = Delivery(
+        id="d1", mark="m", type="job.ended", record="j1", name="ann", place="https://example.org", created_at=1.0,
+        url="https://example.org/hook", tries=36,
+    )  # fmt: skip
+    await room.store.write(*(one.write for one in dead_letter_of_delivery(gone, "it gave up", 5.0)))
     [dead] = await room.found()
-    assert (dead.reason, dead.job, dead.history) == ("undelivered", "j1", history)
+    assert (dead.reason, dead.job, dead.action) == ("undelivered", "j1", "https://example.org/hook")
+    assert [(one.what, one.why) for one in dead.history] == [("job.ended", "j1"), ("abandoned", "after 36 tries")]
 
 
 async def test_they_are_found_by_what_they_are(room: Room) -> None:

@@ -88,8 +88,8 @@ async def test_inputs_are_filled_into_params_rollbacks_and_conditions(room: Room
     [(_, note)] = room.outbox.take()
     assert note.params == {"text": "{{x}}: o7"}
     await room.transactions.on_result("crm", answer(note, "failed"))
-    [(_, undo)] = room.outbox.take()
-    assert undo.params == {"order": "{{id}} of \\{{x}}"}  # the node fills the rest
+    [(_, compensation)] = room.outbox.take()
+    assert compensation.params == {"order": "{{id}} of \\{{x}}"}  # the node fills the rest
     assert (await room.transactions.get("t1")).definition == "order@1"
 
 

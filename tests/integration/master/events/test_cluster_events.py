@@ -11,7 +11,7 @@ import pytest
 
 from fleetfold_master.cluster import SHARED_CHANGES, CacheInvalidation
 from fleetfold_master.cluster.master_rows import TakenOver
-from fleetfold_master.cluster.membership import BEAT_S, MISSED, Membership
+from fleetfold_master.cluster.membership import HEARTBEAT_S, MISSED, Membership
 from fleetfold_master.cluster.peer_messages import Changed
 from fleetfold_master.cluster.takeover import Takeover
 from fleetfold_master.events import (
@@ -34,9 +34,9 @@ from support.wait import eventually
 class Life:
     """The membership of one master, and what it has published."""
 
-    def __init__(self, store: Store, clock: ManualClock, seat: str) -> None:
+    def __init__(self, store: Store, clock: ManualClock, instance_id: str) -> None:
         self.store, self.published = store, list[Event]()
-        self.membership = Membership(store, clock, seat, self.published.append)
+        self.membership = Membership(store, clock, instance_id, self.published.append)
 
 
 class Peers:
@@ -56,7 +56,7 @@ class Peers:
 @pytest.fixture
 async def lives(tmp_path: Path) -> AsyncIterator[list[Life]]:
     clock = ManualClock()
-    lives = [Life(await Store.open(f"sqlite:///{tmp_path}/master.db"), clock, seat) for seat in "ab"]
+    lives = [Life(await Store.open(f"sqlite:///{tmp_path}/master.db"), clock, instance_id) for instance_id in "ab"]
     for life in lives:
         await life.membership.join()
     yield lives
@@ -64,19 +64,19 @@ async def lives(tmp_path: Path) -> AsyncIterator[list[Life]]:
         await life.store.close()
 
 
-async def _beat(life: Life, times: int = 1) -> None:
+async def _heartbeat(life: Life, times: int = 1) -> None:
     clock = life.membership._clock
     assert isinstance(clock, ManualClock)
     for _ in range(times):
-        clock.advance(BEAT_S)
-        await life.membership.beat()
+        clock.advance(HEARTBEAT_S)
+        await life.membership.heartbeat()
 
 
 async def test_another_master_is_published_when_it_is_seen_and_when_it_is_lost_each_once(lives: list[Life]) -> None:
     one, other = lives
-    await _beat(one)
+    await _heartbeat(one)
     assert one.published == [MasterJoined(other.membership.id)]
-    await _beat(one, MISSED + 3)
+    await _heartbeat(one, MISSED + 3)
     assert one.published[1:] == [MasterLost(other.membership.id)]
     assert [each.id for each in one.membership.dead] == [other.membership.id]
 
@@ -93,9 +93,9 @@ async def test_a_takeover_that_fails_is_resumed_again(lives: list[Life]) -> None
     clock = ManualClock()
     takeover = Takeover(one.store, clock, one.membership, resume)
     takeover.start()
-    await _beat(one, MISSED + 2)
+    await _heartbeat(one, MISSED + 2)
     await eventually(lambda: clock.sleepers == 1)
-    clock.advance(BEAT_S)
+    clock.advance(HEARTBEAT_S)
     await eventually(lambda: len(taken) == 2)
     await takeover.stop()
     assert taken == [other.membership.id] * 2

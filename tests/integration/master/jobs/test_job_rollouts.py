@@ -268,14 +268,14 @@ async def test_progress_is_shown_at_once_and_outlives_the_master(room: JobBench)
     await room.jobs.start(Run(id="r", action="x"), ["a", "b"], "ann")
     sent = room.outbox.take()
     half, done = Progress(done=5, total=10, note="orders"), Progress(done=10, total=10)
-    assert room.jobs.on_progress("a", ProgressReport(id="j.r.a", progress=half))
-    assert not room.jobs.on_progress("b", ProgressReport(id="j.r.a", progress=half)), "it is not its command"
-    assert not room.jobs.on_progress("a", ProgressReport(id="j.z.a", progress=half)), "nobody's"
+    assert room.jobs.results.progress("a", ProgressReport(id="j.r.a", progress=half))
+    assert not room.jobs.results.progress("b", ProgressReport(id="j.r.a", progress=half)), "it is not its command"
+    assert not room.jobs.results.progress("a", ProgressReport(id="j.z.a", progress=half)), "nobody's"
     assert (await room.jobs.get("r")).nodes[0].progress == half
-    await room.jobs.save_progress()
+    await room.jobs.results.save_progress()
     await room.die_and_return()
     assert (await room.jobs.get("r")).nodes[0].progress == half
-    room.jobs.on_progress("b", ProgressReport(id="j.r.b", progress=done))
+    room.jobs.results.progress("b", ProgressReport(id="j.r.b", progress=done))
     await room.reply(*sent)
-    assert not room.jobs.on_progress("a", ProgressReport(id="j.r.a", progress=done)), "it has ended"
+    assert not room.jobs.results.progress("a", ProgressReport(id="j.r.a", progress=done)), "it has ended"
     assert [each.progress for each in (await room.jobs.get("r")).nodes] == [half, done]

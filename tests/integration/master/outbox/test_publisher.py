@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_master.dead_letters import DeadLetters
+from fleetfold_master.dead_letters import DeadLetters, dead_letter_of_delivery
 from fleetfold_master.events import DeadLettered, Event
 from fleetfold_master.outbox import Delivery, rows
 from fleetfold_master.outbox.publisher import CLAIM_S, MOST_AT_ONE_PLACE, Publisher
@@ -34,7 +34,7 @@ class Post:
         self.publisher = self.master()
 
     def master(self) -> Publisher:
-        return Publisher(self.store, self.clock, self.send, self.dead_letters.of_delivery, self.published.append)
+        return Publisher(self.store, self.clock, self.send, dead_letter_of_delivery, self.published.append)
 
     async def send(self, delivery: Delivery) -> None:
         self.sent.append(delivery.id)

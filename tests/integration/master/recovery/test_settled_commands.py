@@ -22,8 +22,8 @@ JOB = {
 }  # fmt: skip
 STEP = {
     "stage": 1, "action": "pay", "kind": "once", "params": "{}", "timeout_s": 60.0, "retries": 0, "pivot": False,
-    "state": "done", "runs": "[]", "after": "[]", "retriable": False, "tries": 1, "undo": 0,
-    "undos": 0, "undo_tries": 0, "sends": 1,
+    "state": "done", "runs": "[]", "after": "[]", "retriable": False, "tries": 1, "compensation": 0,
+    "compensations": 0, "compensation_tries": 0, "sends": 1,
 }  # fmt: skip
 TX = {"digest": "", "name": "t", "caller": "ann", "epoch": 1, "entries": 0, "created_at": 0.0}
 
@@ -37,7 +37,7 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 def _row(table: Table, values: dict[str, object]) -> Write:
     """Insert a row with these values."""
-    blank = {column.name: "" if column.server_default is not None else None for column in table.c}
+    blank = {column.key: "" if column.server_default is not None else None for column in table.c}
     return Write(insert(table), [blank | values])
 
 

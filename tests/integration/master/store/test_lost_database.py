@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from fleetfold_master.store import Store
 from fleetfold_shared.errors import Conflict
 
-TRACES = ["seat"]
+TRACES = ["instance_id"]
 
 
 async def _open(file: Path, *, traces: list[str] = TRACES, new: bool = False) -> None:
@@ -56,7 +56,8 @@ def header(file: Path) -> None:
 
 
 LOST: list[tuple[Callable[[Path], None], str]] = [
-    (gone, "is missing, but seat show"), (empty, "is empty, but seat show"), (without_tables, "holds no tables of"),
+    (gone, "is missing, but instance_id show"), (empty, "is empty, but instance_id show"),
+    (without_tables, "holds no tables of"),
     (page, r"is damaged \("), (header, r"is damaged \("),
 ]  # fmt: skip
 

@@ -97,11 +97,11 @@ async def test_a_contraction_is_refused_while_a_master_of_before_is_running(
     _old(database_url, "r0011")
     before = _schema(database_url)
 
-    def beat(_seconds: float) -> None:
+    def heartbeat(_seconds: float) -> None:
         with _connected(database_url) as connection:
             connection.execute(text("UPDATE master SET beat = beat + 1"))
 
-    monkeypatch.setattr(database.time, "sleep", beat)
+    monkeypatch.setattr(database.time, "sleep", heartbeat)
     with pytest.raises(Conflict, match=r"the master on berta \(process 17\).*stop all masters"):
         await Store.open(database_url)
     assert _schema(database_url) == before
@@ -134,7 +134,7 @@ async def test_a_master_that_was_suspended_through_a_contraction_cannot_write(
         )
     monkeypatch.setattr(database.time, "sleep", lambda _seconds: None)
     store = await Store.open(database_url)
-    successor = Membership(store, SystemClock(), "other seat")
+    successor = Membership(store, SystemClock(), "other instance")
     await successor.join()
     assert await store.read_one(text("SELECT owner FROM tx")) == {"owner": successor.id}
     store.fence.enforce("m1", lambda: None)

@@ -20,13 +20,13 @@ ODDS: list[Outcome] = ["ok", "ok", "ok", "ok", "failed", "timed_out"]
 
 
 def _order(number: int) -> Transact:
-    undo = Rollback("undo")
+    rollback = Rollback("undo")
     return Transact(
         id=f"o{number}",
         steps=[
-            StepSpec(name="shop", node="shop", action="reserve", params={"sku": "a"}, rollback=undo, retries=1),
-            StepSpec(name="crm", node="crm", action="note", rollback=undo, stage=1),
-            StepSpec(name="blog", node="blog", action="note", rollback=undo, stage=1),
+            StepSpec(name="shop", node="shop", action="reserve", params={"sku": "a"}, rollback=rollback, retries=1),
+            StepSpec(name="crm", node="crm", action="note", rollback=rollback, stage=1),
+            StepSpec(name="blog", node="blog", action="note", rollback=rollback, stage=1),
         ],
     )
 

@@ -137,14 +137,14 @@ async def test_a_master_that_died_at_any_moment_is_followed_by_one_that_finishes
     await room.hear("crm", answer(room.one(), "failed"))
     room.one()
     await room.die_and_return()
-    undo = room.one()
-    assert (undo.id, undo.compensates, undo.params, undo.epoch) == (
+    compensation = room.one()
+    assert (compensation.id, compensation.compensates, compensation.params, compensation.epoch) == (
         "t.t1.shop.c",
         "t.t1.shop.f",
         {"order": "{{id}}"},
         4,
     )
-    await room.hear("shop", answer(undo))
+    await room.hear("shop", answer(compensation))
     assert await room.state() == "rolled_back compensated failed"
     await room.die_and_return()
     assert room.outbox.take() == []
@@ -292,9 +292,9 @@ async def test_a_cancelled_transaction_is_undone_and_says_by_whom(room: Room) ->
     command = room.one()
     view = await room.transactions.cancel("t1", "bob")
     assert (view.state, view.error) == ("compensating", "cancelled by bob")
-    undo = room.one()
-    assert undo.compensates == command.id
-    await room.hear("shop", msgspec.structs.replace(answer(undo), tombstone=True))
+    compensation = room.one()
+    assert compensation.compensates == command.id
+    await room.hear("shop", msgspec.structs.replace(answer(compensation), tombstone=True))
     assert await room.state() == "rolled_back compensated skipped"
 
 

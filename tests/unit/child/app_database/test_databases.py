@@ -14,7 +14,7 @@ from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.config import ChildConfig, load
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
-from support.executors import undo
+from support.executors import compensation_of
 
 ASKS = Plan(asks_application=True)
 
@@ -45,8 +45,8 @@ def row(
     ],
 )
 def test_the_application_is_asked_before_it_is_said_that_nothing_happened(forward: LedgerRow | None) -> None:
-    asked = admit_compensation(undo("f", "cancel"), None, forward, None, ASKS)
-    told = admit_compensation(undo("f", "cancel"), None, forward, None, Plan())
+    asked = admit_compensation(compensation_of("f", "cancel"), None, forward, None, ASKS)
+    told = admit_compensation(compensation_of("f", "cancel"), None, forward, None, Plan())
     assert asked.decision is Decision.ASK
     assert asked.result is None
     assert told.decision is Decision.SETTLED
@@ -67,7 +67,7 @@ def test_the_application_is_asked_before_it_is_said_that_nothing_happened(forwar
 def test_it_is_not_asked_where_the_ledger_knows_or_somebody_else_decides(
     forward: LedgerRow, decision: Decision
 ) -> None:
-    assert admit_compensation(undo("f", "cancel"), None, forward, None, ASKS).decision is decision
+    assert admit_compensation(compensation_of("f", "cancel"), None, forward, None, ASKS).decision is decision
 
 
 def test_a_url_with_a_password_comes_from_the_environment(tmp_path: Path) -> None:

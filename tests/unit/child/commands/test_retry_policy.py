@@ -11,7 +11,7 @@ from fleetfold_child.commands.context import Context
 from fleetfold_child.commands.retry_policy import TIMEOUT, names_of, pause_s, policy_of
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import RetryPolicy
-from support.executors import command, undo
+from support.executors import command, compensation_of
 
 EVEN = RetryPolicy(attempts=4, backoff_s=1.0, backoff_max_s=3.0, jitter=0.0)
 
@@ -73,4 +73,4 @@ def test_the_policy_of_the_call_comes_first_and_an_undoing_has_none() -> None:
     called = command("a", "order")
     assert policy_of(order, called) is EVEN
     assert policy_of(order, type(called)(id="a", attempt=1, action="order", retry=mine)) is mine
-    assert policy_of(order, undo("a", "order")) is None
+    assert policy_of(order, compensation_of("a", "order")) is None

@@ -36,8 +36,8 @@ async def taken(source: Any, reading: Reading = USUAL) -> tuple[dict[str, Docume
         there.update({one.id: one for one in batch})
         return len(batch)
 
-    tally, changed = await ingest(source, reading, put, leave_out=True)
-    return there, tally.report(changed)
+    counter, changed = await ingest(source, reading, put, leave_out=True)
+    return there, counter.report(changed)
 
 
 def written(folder: Path, text: str | bytes, name: str = "d.csv", encoding: str = "utf-8") -> Path:

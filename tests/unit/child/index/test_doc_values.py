@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index.bitmaps import mask
+from fleetfold_child.index.bitmaps import bitmap
 from fleetfold_child.index.doc_values import MAX_COLUMNS, Column, Columns
 from fleetfold_child.index.filters import predicate, reader
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.criteria import Filter, Sort
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 from fleetfold_shared.query.field_values import plain
 from fleetfold_shared.query.filters import check_filter
 from fleetfold_shared.query.sorting import sorted_stably
@@ -30,7 +30,7 @@ values = scalars | st.lists(scalars, max_size=3) | st.lists(st.lists(scalars, ma
 metadata = st.fixed_dictionaries(
     {}, optional={"a": values, "b": values, "c": st.fixed_dictionaries({}, optional={"d": values}), "c.d": scalars}
 )
-corpora = st.lists(metadata, max_size=12).map(
+documents_lists = st.lists(metadata, max_size=12).map(
     lambda made: [document(str(i), "", "ab", **one) for i, one in enumerate(made)]
 )
 fields = st.sampled_from(["a", "b", "c", "c.d", "id", "title", "nowhere"])
@@ -61,16 +61,16 @@ filters = st.recursive(
 
 
 @settings(max_examples=effort(80))
-@given(corpora, filters)
+@given(documents_lists, filters)
 def test_a_mask_holds_where_the_predicate_does(documents: list[Document], wanted: Filter) -> None:
-    assert mask(Columns(documents), wanted).tolist() == [predicate(wanted)(one) for one in documents]
+    assert bitmap(Columns(documents), wanted).tolist() == [predicate(wanted)(one) for one in documents]
 
 
 @settings(max_examples=effort(60))
-@given(corpora, fields, st.data())
+@given(documents_lists, fields, st.data())
 def test_counts_are_those_of_each_document(documents: list[Document], field: str, data: st.DataObject) -> None:
     rows = data.draw(st.lists(st.sampled_from(range(len(documents))), unique=True)) if documents else []
-    counted, wanted = Tally(), Tally()
+    counted, wanted = FacetCounter(), FacetCounter()
     Column.build(documents, field).count(np.array(sorted(rows), dtype=np.int64), counted)
     wanted.count(reader(field)(documents[row]) for row in rows)
     assert [*map(typed, counted.most(99))] == [*map(typed, wanted.most(99))]
@@ -82,7 +82,7 @@ def typed(counted: tuple[Any, int]) -> tuple[type, Any, int]:
 
 
 @settings(max_examples=effort(60))
-@given(corpora, fields, st.booleans())
+@given(documents_lists, fields, st.booleans())
 def test_ranks_are_the_order_of_the_sort(documents: list[Document], field: str, falling: bool) -> None:
     rows = np.arange(len(documents))
     ranks = Column.build(documents, field).ranks(rows, descending=falling)

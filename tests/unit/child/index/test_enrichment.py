@@ -9,13 +9,13 @@ import pytest
 
 from fleetfold_child.index import hit_explanation
 from fleetfold_child.index.hit_explanation import enriched, enriched_in_time
-from fleetfold_shared.messages import Parts, ScoredDocument, SearchAsk
+from fleetfold_shared.messages import Parts, ScoredDocument, SearchRequest
 from support.search import ask, document, statistics_of
 
 HITS = [ScoredDocument("docs", str(number), 0.5, Parts(0.5, 0.1), "A tent", "A light tent.") for number in range(3)]
 
 
-def asked(**more: bool) -> SearchAsk:
+def asked(**more: bool) -> SearchRequest:
     return ask("tents", statistics_of([document("1", "A light tent.", "A tent")]), **more)
 
 

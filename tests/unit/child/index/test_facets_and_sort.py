@@ -14,7 +14,7 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.interfaces import Scored
 from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
-from fleetfold_shared.query.facets import Tally
+from fleetfold_shared.query.facets import FacetCounter
 from fleetfold_shared.query.field_values import plain
 from fleetfold_shared.query.sorting import sorted_stably
 from support.search import document, entries, query, reference_scores, search, statistics_of
@@ -64,10 +64,10 @@ async def test_facets_count_every_document_that_matches(threshold: float | None,
     fields = ["price", "title", "specs.weight"]
     index = await index_of(documents)
     asking = query("word1 word2", statistics_of(documents), 3, facets=fields, threshold=threshold, filter=given)
-    for field, tally in zip(fields, (await index.find(asking)).facets, strict=True):
-        wanted = Tally()
+    for field, counter in zip(fields, (await index.find(asking)).facets, strict=True):
+        wanted = FacetCounter()
         wanted.count(read(one, field) for one in asked)
-        assert (tally.most(99), tally.missing) == (wanted.most(99), wanted.missing), field
+        assert (counter.most(99), counter.missing) == (wanted.most(99), wanted.missing), field
 
 
 async def test_at_a_threshold_facets_and_hits_are_of_the_same_documents() -> None:
@@ -77,14 +77,14 @@ async def test_at_a_threshold_facets_and_hits_are_of_the_same_documents() -> Non
     every = await search(index, query("word1 word2", statistics, 300))
     scores = [one.score for one in every]
     for threshold in (scores[0], math.nextafter(scores[0], 2), scores[10], math.nextafter(scores[10], 2)):
-        [tally] = (await index.find(query("word1 word2", statistics, threshold=threshold, facets=["id"]))).facets
-        assert tally.distinct == sum(score >= threshold for score in scores)
+        [counter] = (await index.find(query("word1 word2", statistics, threshold=threshold, facets=["id"]))).facets
+        assert counter.distinct == sum(score >= threshold for score in scores)
 
 
 @pytest.mark.parametrize("asked", [["price"], [], ["price", "absent"]])
 async def test_an_empty_index_counts_nothing_for_each_facet(asked: list[str]) -> None:
-    tallies = (await MemoryIndex().find(query("word1", statistics_of([]), facets=asked))).facets
-    assert [(tally.distinct, tally.missing) for tally in tallies] == [(0, 0)] * len(asked)
+    counters = (await MemoryIndex().find(query("word1", statistics_of([]), facets=asked))).facets
+    assert [(counter.distinct, counter.missing) for counter in counters] == [(0, 0)] * len(asked)
 
 
 keys = st.builds(Sort, st.sampled_from(["price", "specs.weight", "title", "_score"]), st.sampled_from(["asc", "desc"]))

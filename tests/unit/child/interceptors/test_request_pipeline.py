@@ -11,11 +11,11 @@ from fleetfold_broker.rpc.pipeline import MESSAGE, Call, compose
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.interceptors import request_interceptors
 from fleetfold_shared.errors import Forbidden, InvalidInput
-from fleetfold_shared.messages import CancelAsk, Message, NodeRemoved, encode
+from fleetfold_shared.messages import CancelRequest, Message, NodeRemoved, encode
 
 MASTER = MasterSeals(BrokerKeys.generate().issuer)
 SUBJECT = "fleet.call.shop.cancel"
-CANCEL = encode(CancelAsk(ids=["a"], by="ann"))
+CANCEL = encode(CancelRequest(ids=["a"], by="ann"))
 
 
 class _Node:
@@ -47,7 +47,7 @@ def node() -> _Node:
 
 async def test_a_handler_gets_the_message_that_its_verb_takes(node: _Node) -> None:
     assert await node.ask(CANCEL) == NodeRemoved(node="shop")
-    assert node.asked == [CancelAsk(ids=["a"], by="ann")]
+    assert node.asked == [CancelRequest(ids=["a"], by="ann")]
 
 
 @pytest.mark.parametrize("body", [CANCEL, b"{broken"])

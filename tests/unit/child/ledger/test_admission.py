@@ -9,7 +9,7 @@ from fleetfold_child.ledger.admission import Decision, Plan, admit
 from fleetfold_child.ledger.compensation import admit_compensation
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.messages import ActionKind, CommandResult, Outcome
-from support.executors import command, undo
+from support.executors import command, compensation_of
 
 FREE = {"action": "forget"}
 FILLED = {"action": "cancel", "order_id": "{{order_id}}"}
@@ -91,7 +91,7 @@ def test_a_compensation_is_admitted_by_what_its_forward_command_did(
 ) -> None:
     decided = []
     for params in (FILLED, FREE, {}):
-        admission = admit_compensation(undo("f", epoch=1, **params), None, forward, None, Plan())
+        admission = admit_compensation(compensation_of("f", epoch=1, **params), None, forward, None, Plan())
         said = " ".join([admission.decision.value, *([admission.result.outcome] if admission.result else [])])
         if admission.seal is not None:
             said += ", tombstone" if admission.seal.tombstone else f", {admission.seal.outcome}"
@@ -121,7 +121,7 @@ def test_a_compensation_is_admitted_by_what_its_forward_command_did(
 def test_what_the_forward_command_noted_stands_in_for_its_result(
     forward: LedgerRow | None, noted_all: str, noted_some: str
 ) -> None:
-    sent, decided = undo("f", "cancel", epoch=1, order="{{log.order}}", page="at {{log.page}}"), []
+    sent, decided = compensation_of("f", "cancel", epoch=1, order="{{log.order}}", page="at {{log.page}}"), []
     for log in ({"order": "O-7", "page": 3}, {"order": "O-7"}):
         admission = admit_compensation(sent, None, forward, None, Plan(), log)
         said = " ".join([admission.decision.value, *([admission.result.outcome] if admission.result else [])])
@@ -133,13 +133,13 @@ def test_what_the_forward_command_noted_stands_in_for_its_result(
 
 
 def test_a_compensation_is_filled_from_the_stored_result() -> None:
-    admission = admit_compensation(undo("f", epoch=1, **FILLED), None, row(outcome="ok"), None, Plan())
+    admission = admit_compensation(compensation_of("f", epoch=1, **FILLED), None, row(outcome="ok"), None, Plan())
     assert admission.params == {"order_id": "O-7"}
 
 
 def test_a_rollback_that_asks_for_what_the_result_has_not_is_rejected() -> None:
     admission = admit_compensation(
-        undo("f", "cancel", epoch=1, order_id="{{id}}"), None, row(outcome="ok"), None, Plan()
+        compensation_of("f", "cancel", epoch=1, order_id="{{id}}"), None, row(outcome="ok"), None, Plan()
     )
     assert admission.result is not None
     assert admission.result.outcome == "rejected"
@@ -147,7 +147,7 @@ def test_a_rollback_that_asks_for_what_the_result_has_not_is_rejected() -> None:
 
 
 def test_what_was_undone_under_another_id_is_not_undone_again() -> None:
-    again = undo("f", "cancel", "f.c2", epoch=1)
+    again = compensation_of("f", "cancel", "f.c2", epoch=1)
     assert admit_compensation(again, None, row(outcome="ok"), row(outcome="ok"), Plan()).decision is Decision.SETTLED
     assert admit_compensation(again, None, row(outcome="ok"), row(here=True), Plan()).decision is Decision.WAIT
 

@@ -10,7 +10,7 @@ from fleetfold_child.ledger.admission import Decision, Plan, admit
 from fleetfold_child.ledger.compensation import admit_compensation
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.messages import OVER_TIME, ActionKind, CommandResult, Outcome
-from support.executors import command, undo
+from support.executors import command, compensation_of
 
 BY_ANN = "cancelled by ann before it began"
 
@@ -79,7 +79,7 @@ def test_there_is_nothing_to_undo_of_what_never_began() -> None:
         state="tombstone", starts=0, answer=msgspec.json.encode(result).decode(), epoch=0
     )
     for params in ({"action": "forget"}, {"action": "cancel", "order_id": "{{order_id}}"}):
-        admission = admit_compensation(undo("f", epoch=1, **params), None, tombstone, None, Plan())
+        admission = admit_compensation(compensation_of("f", epoch=1, **params), None, tombstone, None, Plan())
         assert admission.result is not None
         assert (admission.decision, admission.result.outcome) == (Decision.SETTLED, "ok")
 

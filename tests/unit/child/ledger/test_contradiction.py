@@ -9,7 +9,7 @@ from fleetfold_child.ledger.admission import Admission, Decision, Plan, admit
 from fleetfold_child.ledger.compensation import admit_compensation
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_shared.messages import ActionKind, CommandResult, ForwardOutcome, Outcome
-from support.executors import command, undo
+from support.executors import command, compensation_of
 
 
 def known(kind: ActionKind = "idempotent", result: object = None, *, sent: bool = True) -> ForwardOutcome:
@@ -27,7 +27,7 @@ def row(outcome: Outcome | None, *, starts: int = 1, here: bool = False) -> Ledg
 
 
 def decide(forward: LedgerRow | None, told: ForwardOutcome | None, plan: Plan | None = None) -> Admission:
-    sent = msgspec.structs.replace(undo("f", "cancel", epoch=1, order_id="{{order_id}}"), forward=told)
+    sent = msgspec.structs.replace(compensation_of("f", "cancel", epoch=1, order_id="{{order_id}}"), forward=told)
     return admit_compensation(sent, None, forward, None, plan or Plan())
 
 
@@ -59,7 +59,7 @@ def test_what_the_masters_copy_cannot_undo_is_for_an_operator(told: ForwardOutco
 
 
 def test_a_rollback_without_placeholders_needs_no_result() -> None:
-    sent = msgspec.structs.replace(undo("f", "forget", epoch=1), forward=known(sent=False))
+    sent = msgspec.structs.replace(compensation_of("f", "forget", epoch=1), forward=known(sent=False))
     assert admit_compensation(sent, None, None, None, Plan()).decision is Decision.RUN
 
 
@@ -78,7 +78,7 @@ def test_a_command_that_runs_here_is_waited_for() -> None:
 
 
 def test_a_command_that_was_undone_does_not_answer_its_old_result() -> None:
-    decided = admit(command("f", "order", epoch=1), row("ok"), Plan(undone=True))
+    decided = admit(command("f", "order", epoch=1), row("ok"), Plan(compensated=True))
     assert decided.decision is Decision.REPLAY
     assert decided.result is not None
-    assert (decided.result.outcome, decided.result.code) == ("rejected", "undone")
+    assert (decided.result.outcome, decided.result.code) == ("rejected", "compensated")

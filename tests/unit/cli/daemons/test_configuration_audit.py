@@ -12,7 +12,7 @@ import pytest
 from fleetfold.state_directory import RunningFleet, announce
 from fleetfold_broker.secret_file import replace
 from fleetfold_cli.daemons.configuration_audit import endless_admins, in_environment, in_settings
-from fleetfold_shared.config import AccessConfig, AskConfig, BrokerConfig, Config, TlsConfig
+from fleetfold_shared.config import AccessConfig, AnsweringConfig, BrokerConfig, Config, TlsConfig
 from fleetfold_shared.credentials import Credential
 from fleetfold_shared.messages import KeyInfo
 from support.commandline import FakeFleet, Result, run_command
@@ -190,5 +190,5 @@ def test_the_key_of_a_model_that_others_may_read_is_weak_and_said_once(
     ],
 )  # fmt: skip
 def test_a_model_that_is_reached_in_plain_text_over_the_internet_is_weak(url: str, is_weak: bool) -> None:
-    found = list(in_settings(Config(ask=AskConfig(url=url, model="m"))))
+    found = list(in_settings(Config(ask=AnsweringConfig(url=url, model="m"))))
     assert [one.where for one in found] == (["ask.url"] if is_weak else [])

@@ -131,5 +131,5 @@ async def test_a_place_that_cannot_be_written_stops_no_master(state: Path) -> No
     (state / "keys").write_text("a file, where a folder is wanted")
     with capture_logs() as logged:
         await keep_local_key(state / "keys", URL, FakeMaster(made="s3cret").local_key)
-    assert [entry["event"] for entry in logged] == ["key.not_kept"]
+    assert [entry["event"] for entry in logged] == ["key.not_stored"]
     assert "s3cret" not in str(logged)

@@ -67,10 +67,10 @@ class Room:
     async def join(self, incarnation: str = "i1") -> None:
         await self.registry.join("shop", NodeDescription(incarnation=incarnation, version=VERSION), _nobody)
 
-    def beat(self, *problems: Problem, leaving: bool = False) -> None:
+    def heartbeat(self, *problems: Problem, leaving: bool = False) -> None:
         description = NodeDescription(incarnation="i1", version=VERSION)
-        beat = Heartbeat(seq=1, description=description, problems=list(problems), leaving=leaving)
-        assert self.registry.heard("shop", beat) == "ok"
+        heartbeat = Heartbeat(seq=1, description=description, problems=list(problems), leaving=leaving)
+        assert self.registry.heard("shop", heartbeat) == "ok"
 
     def take(self) -> list[Event]:
         """What was published since the last call."""
@@ -106,23 +106,23 @@ async def test_a_silent_node_is_down_once_and_up_at_its_next_heartbeat(room: Roo
         room.clock.advance(HEARTBEAT_S * MISSED_HEARTBEATS + 1)
         room.presence.sweep()
     assert room.take() == [NodeDown("shop")]
-    room.beat()
-    room.beat()
+    room.heartbeat()
+    room.heartbeat()
     assert room.take() == [NodeUp("shop")]
 
 
 async def test_a_node_that_says_goodbye_is_down_because_it_has_stopped(room: Room) -> None:
-    room.beat(leaving=True)
+    room.heartbeat(leaving=True)
     room.presence.sweep()
     assert room.take() == [NodeDown("shop", stopped=True)]
 
 
 async def test_what_a_node_reports_of_itself_changes_its_state_once_and_back(room: Room) -> None:
-    room.beat(INDEX_BROKE)
-    room.beat(INDEX_BROKE)
+    room.heartbeat(INDEX_BROKE)
+    room.heartbeat(INDEX_BROKE)
     await room.registry.save()
     assert room.take() == [NodeStateChanged("shop", "active", "error", "the index is damaged")]
-    room.beat()
+    room.heartbeat()
     assert room.take() == [NodeStateChanged("shop", "error", "active", "")]
 
 
@@ -141,7 +141,7 @@ async def test_a_removed_node_is_down_and_removed(room: Room) -> None:
 
 async def test_a_pending_node_that_is_approved_is_a_changed_node() -> None:
     room = Room()
-    room.registry.add_pending("shop", NodeDescription(incarnation="i1", version=VERSION), 1.0)
+    room.registry.pending.add("shop", NodeDescription(incarnation="i1", version=VERSION), 1.0)
     assert room.take() == []
     await room.registry.approve("shop")
     assert room.take() == [NodeChanged("shop")]

@@ -54,6 +54,6 @@ def test_a_heartbeat_that_was_overtaken_tells_nothing() -> None:
     ledgers = KnownLedgers()
     ledgers.tell("shop", "i1", LedgerMark("a", 7), 4)
     ledgers.tell("shop", "i1", LedgerMark("a", 5), 3)
-    assert ledgers.told("shop") == LedgerMark("a", 7)
+    assert ledgers.reported("shop") == LedgerMark("a", 7)
     ledgers.tell("shop", "i2", LedgerMark("a", 5), 1)
-    assert ledgers.told("shop") == LedgerMark("a", 5)
+    assert ledgers.reported("shop") == LedgerMark("a", 5)

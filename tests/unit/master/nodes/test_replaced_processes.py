@@ -69,7 +69,7 @@ async def test_progress_of_a_replaced_process_reaches_no_job(replaced: ReplacedP
         taken.append(report.incarnation)
         return True
 
-    bus: Any = SimpleNamespace(subjects=Subjects(), subscribe=subscribe)
+    bus: Any = SimpleNamespace(subjects=Subjects(), connection=SimpleNamespace(subscribe=subscribe))
     await subscribe_to_progress(bus, Inflow(LimitsConfig(), ManualClock()), take, refuses=replaced.refuses)
     for incarnation in ("old", "new", ""):
         report = ProgressReport(id="j.1.shop", progress=Progress(done=1.0, at=1.0), incarnation=incarnation)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from fleetfold_child.connectors.documents import Document
 from fleetfold_master.search.paging import Pages
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import Filter, Hit, Search, SearchAsk, Term
+from fleetfold_shared.messages import Filter, Hit, Search, SearchRequest, Term
 from support.effort import effort
 from support.paging import PagedNodes, placed
 from support.search import document
@@ -212,6 +212,8 @@ async def test_a_node_that_was_silent_returns_behind_the_place() -> None:
 def test_a_cursor_is_short() -> None:
     pages = Pages(Search(query="a light tent for rain"), "wordllama-256")
     terms = [Term(f"term{i}", 1, 2.345678 + i) for i in range(5)]
-    ask = SearchAsk(request="r", terms=terms, avgdl=41.7, divisor=9.1, k=10, deadline_ms=1, analyzer="a", embedder="e")
+    ask = SearchRequest(
+        request="r", terms=terms, avgdl=41.7, divisor=9.1, k=10, deadline_ms=1, analyzer="a", embedder="e"
+    )
     hit = Hit("shop", "products", "TNT-204", 0.712345678, {}, "", "")
     assert len(pages.following(ask, hit, [("shop", "products", "i1", 3)], {})) < 200

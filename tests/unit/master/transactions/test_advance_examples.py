@@ -29,9 +29,13 @@ def test_a_failure_undoes_the_stages_in_reverse_order() -> None:
     story.hear("t.t1.c.f", "failed")
     assert list(story.sent) == ["t.t1.b.c"]
     story.hear("t.t1.b.c")
-    undo = story.sent["t.t1.a.c"]
-    assert (undo.action, undo.compensates, undo.params) == ("undo", "t.t1.a.f", {"order": "{{order_id}}"})
-    known = undo.forward
+    compensation = story.sent["t.t1.a.c"]
+    assert (compensation.action, compensation.compensates, compensation.params) == (
+        "undo",
+        "t.t1.a.f",
+        {"order": "{{order_id}}"},
+    )
+    known = compensation.forward
     assert known is not None
     assert (known.action, known.outcome, known.result) == ("do", "ok", {"order_id": 7})
     story.hear("t.t1.a.c")
@@ -133,8 +137,8 @@ def test_a_failing_compensation_is_tried_again_more_and_more_rarely_then_parked(
     story = Story(make_step("a", 0), policy=Policy(max_tries=4))
     story.hear("t.t1.a.f", "unknown")
     waits = []
-    for undo in ("t.t1.a.c", "t.t1.a.cr2", "t.t1.a.cr3"):
-        story.hear(undo, "failed")
+    for compensation in ("t.t1.a.c", "t.t1.a.cr2", "t.t1.a.cr3"):
+        story.hear(compensation, "failed")
         due = story.steps[0].due_at
         assert due is not None
         waits.append(due - story.now)
@@ -153,7 +157,7 @@ def test_a_compensation_waits_for_a_node_that_is_away_without_counting() -> None
     story.wait(1)
     assert list(story.sent) == ["t.t1.a.c"]
     story.hear("t.t1.a.c")
-    assert (story.states(), story.steps[0].undo_tries) == ("rolled_back a=compensated", 1)
+    assert (story.states(), story.steps[0].compensation_tries) == ("rolled_back a=compensated", 1)
 
 
 def test_a_compensation_that_cannot_be_judged_is_parked_at_once() -> None:

@@ -30,7 +30,7 @@ def plans(draw: st.DrawFn) -> tuple[Step, ...]:
     for stage, size in enumerate(sizes):
         pivot = stage == pivot_stage
         for _ in range(1 if pivot else size):
-            undoable = not pivot and draw(st.integers(0, 4)) > 0
+            compensable = not pivot and draw(st.integers(0, 4)) > 0
             steps.append(
                 Step(
                     tx="t1",
@@ -41,7 +41,7 @@ def plans(draw: st.DrawFn) -> tuple[Step, ...]:
                     action="do",
                     kind=draw(st.sampled_from(KINDS)),
                     params={},
-                    rollback=Rollback("undo") if undoable else None,
+                    rollback=Rollback("undo") if compensable else None,
                     timeout_s=draw(st.sampled_from((2.0, 30.0))),
                     retries=draw(st.integers(0, 2)),
                     pivot=pivot,

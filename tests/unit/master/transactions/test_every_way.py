@@ -22,7 +22,7 @@ from support.universe_state import Budget, State
 pytestmark = pytest.mark.dear
 
 PLAIN, FILLED = Rollback("undo"), Rollback("undo", {"order": "{{order_id}}"})
-LOGGED_UNDO = Rollback("undo", {"order": "{{log.order_id}}"})
+LOGGED_ROLLBACK = Rollback("undo", {"order": "{{log.order_id}}"})
 MIXED: tuple[ActionKind, ...] = ("idempotent", "transactional", "once")
 
 BUDGETS = [
@@ -54,8 +54,8 @@ def _steps(kinds: tuple[ActionKind, ...], *, by_log: bool = False) -> tuple[Step
     a, b, c = kinds
     return (
         make_step("a", 0, kind=a, position=0, rollback=FILLED if a == "transactional" else PLAIN),
-        make_step("b", 0, kind=b, position=1, rollback=LOGGED_UNDO if by_log else FILLED),
-        make_step("c", 1, kind=c, position=2, rollback=LOGGED_UNDO if by_log else PLAIN),
+        make_step("b", 0, kind=b, position=1, rollback=LOGGED_ROLLBACK if by_log else FILLED),
+        make_step("c", 1, kind=c, position=2, rollback=LOGGED_ROLLBACK if by_log else PLAIN),
     )
 
 

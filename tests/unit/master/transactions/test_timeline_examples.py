@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetfold_master.transactions import Policy, cancel, redrive, retry
 from support.story import Story, make_step
 
-IMPATIENT = Policy(max_tries=1, undo_timeout_s=10.0)
+IMPATIENT = Policy(max_tries=1, compensation_timeout_s=10.0)
 
 
 def test_who_cancels_and_who_tries_again_says_why() -> None:

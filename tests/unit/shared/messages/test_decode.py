@@ -90,6 +90,12 @@ def test_a_misspelt_key_of_a_step_or_a_filter_is_refused_and_not_passed_over() -
         _read(Search, {"query": "x", "filter": {"filed": "price"}})
 
 
+def test_a_key_by_its_former_name_is_refused_with_the_present_one() -> None:
+    step = {"name": "a", "node": "n", "action": "x", "undo": {"action": "y"}}
+    with pytest.raises(InvalidInput, match=r"steps\[0\]\.undo: there is no such key; it is called 'rollback' now"):
+        _read(Transact, {"id": "t", "steps": [step]})
+
+
 def test_a_missing_field_is_named() -> None:
     with pytest.raises(InvalidInput, match="attempt") as refused:
         _read(Command, {"id": "a", "action": "x"})

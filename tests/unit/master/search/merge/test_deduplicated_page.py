@@ -22,7 +22,7 @@ from fleetfold_shared.messages import (
     Parts,
     ScoredDocument,
     SearchAnswer,
-    SearchAsk,
+    SearchRequest,
     Source,
 )
 
@@ -37,9 +37,9 @@ class Nodes:
     """Nodes that give their top k. `silent` ones answer the first question only."""
 
     def __init__(self, shelf: Shelf, silent: tuple[str, ...] = ()) -> None:
-        self.shelf, self.silent, self.asks = shelf, silent, list[SearchAsk]()
+        self.shelf, self.silent, self.asks = shelf, silent, list[SearchRequest]()
 
-    async def answer(self, nodes: list[str], ask: SearchAsk, _timeout_s: float) -> Any:
+    async def answer(self, nodes: list[str], ask: SearchRequest, _timeout_s: float) -> Any:
         self.asks.append(ask)
         return {node: self._one(node, ask.k) for node in nodes}
 
@@ -50,8 +50,8 @@ class Nodes:
         return ShardResponse(NodeReport(node, "ok", len(hits), 1.5), SearchAnswer(hits=hits))
 
 
-def first_ask(limit: int) -> SearchAsk:
-    return SearchAsk(
+def first_ask(limit: int) -> SearchRequest:
+    return SearchRequest(
         request="r1",
         terms=[],
         avgdl=1.0,

@@ -10,51 +10,51 @@ from hypothesis import strategies as st
 from fleetfold_master.search.merge.facet_merge import SHOWN, merged_facets
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import FacetCounts, FacetValue, SearchAnswer, ValueCount
-from fleetfold_shared.query.facets import MAX_COUNTED, MAX_FACET_BYTES, Tally, check_facets, fitting_counts
+from fleetfold_shared.query.facets import MAX_COUNTED, MAX_FACET_BYTES, FacetCounter, check_facets, fitting_counts
 
 values = st.sampled_from(
     ["a", "b", "", 1, 1.0, 2.5, 0, True, False, None, {"x": 1}, [], ["a", 1, "a"], [None], [1.0, 1]]
 )
 
 
-def tally(*found: object) -> Tally:
-    counted = Tally()
+def counter(*found: object) -> FacetCounter:
+    counted = FacetCounter()
     counted.count(found)
     return counted
 
 
 def answer(*found: object, exact: bool = True) -> SearchAnswer:
-    return SearchAnswer(facets=fitting_counts([("brand", tally(*found))]), exact=exact)
+    return SearchAnswer(facets=fitting_counts([("brand", counter(*found))]), exact=exact)
 
 
 def test_numbers_texts_and_booleans_are_different_values() -> None:
-    assert tally(1, "1", True, 1.0, 0, False, "true").most(9) == [
+    assert counter(1, "1", True, 1.0, 0, False, "true").most(9) == [
         (1, 2), (0, 1), ("1", 1), ("true", 1), (False, 1), (True, 1),
     ]  # fmt: skip
 
 
 def test_a_list_counts_for_each_of_its_members_once() -> None:
-    assert tally(["a", "b", "a"], "a", [1, 1.0, {"x": 1}]).most(9) == [("a", 2), (1, 1), ("b", 1)]
+    assert counter(["a", "b", "a"], "a", [1, 1.0, {"x": 1}]).most(9) == [("a", 2), (1, 1), ("b", 1)]
 
 
 def test_null_objects_empty_lists_and_what_is_not_there_are_missing() -> None:
-    counted = tally(None, {}, [], [None, ["a"]], object(), "a")
+    counted = counter(None, {}, [], [None, ["a"]], object(), "a")
     assert (counted.missing, counted.most(9)) == (5, [("a", 1)])
 
 
 def test_a_text_counts_by_its_first_characters() -> None:
-    assert tally("é" * 100 + "a", "é" * 100 + "b").most(9) == [("é" * 100, 2)]
+    assert counter("é" * 100 + "a", "é" * 100 + "b").most(9) == [("é" * 100, 2)]
 
 
 def test_a_whole_number_is_one_whichever_way_it_is_written() -> None:
-    assert msgspec.json.encode(tally(10.0, -0.0, 1e300, 2.0**63).most(9)) == (
+    assert msgspec.json.encode(counter(10.0, -0.0, 1e300, 2.0**63).most(9)) == (
         b"[[0,1],[10,1],[9223372036854775808,1],[1e300,1]]"
     )
 
 
 @given(st.lists(st.lists(values, max_size=12), max_size=4))
 def test_what_nodes_counted_adds_up_to_the_count_of_all(nodes: list[list[object]]) -> None:
-    whole = tally(*(value for found in nodes for value in found))
+    whole = counter(*(value for found in nodes for value in found))
     [facet] = merged_facets(["brand"], [answer(*found) for found in nodes])
     assert [(one.value, one.count) for one in facet.values] == whole.most(SHOWN)
     assert (facet.missing, facet.distinct, facet.approximate) == (whole.missing, whole.distinct, False)
@@ -74,7 +74,7 @@ def test_a_node_tells_its_most_frequent_values_and_that_it_cut() -> None:
 
 
 def test_facets_stay_within_their_bytes_whatever_is_in_them() -> None:
-    wide = [(f"field{n}", tally(*(f"{i:05}" + "\x00" * 200 for i in range(MAX_COUNTED)))) for n in range(10)]
+    wide = [(f"field{n}", counter(*(f"{i:05}" + "\x00" * 200 for i in range(MAX_COUNTED)))) for n in range(10)]
     facets = fitting_counts(wide)
     assert all(facet.cut and len(facet.values) > 10 for facet in facets)
     assert sum(len(msgspec.json.encode(facet.values)) for facet in facets) <= MAX_FACET_BYTES

@@ -11,7 +11,7 @@ import pytest
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_child.connectors.documents import Document
 from fleetfold_master.search.merge import rescoring
-from fleetfold_shared.messages import Filter, SearchAsk, Searched, Sort
+from fleetfold_shared.messages import Filter, Searched, SearchRequest, Sort
 from support.paging import PagedNodes, placed
 from support.rounds import rounds_of
 from support.search import WordBag, document
@@ -137,7 +137,7 @@ async def test_a_node_without_the_fleets_vectors_is_not_asked_more_than_once() -
 
 
 async def test_what_is_not_scored_in_time_is_left_out_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def too_late(came: Any, ask: SearchAsk, alphas: Any, _left_s: float) -> Any:
+    async def too_late(came: Any, ask: SearchRequest, alphas: Any, _left_s: float) -> Any:
         return await rescoring.rescore(came, ask, alphas, -1.0)
 
     monkeypatch.setattr("fleetfold_master.search.scatter.scatter.rescore", too_late)

@@ -12,7 +12,7 @@ from fleetfold_master.search.plan.search_check import check_search
 from fleetfold_master.search.plan.shard_request import shard_request
 from fleetfold_master.search.plan.target_nodes import TargetNodes, target_nodes
 from fleetfold_shared.errors import InvalidInput, NotFound
-from fleetfold_shared.messages import CollectionInfo, Filter, NodeDescription, NodeState, Search, SearchAsk
+from fleetfold_shared.messages import CollectionInfo, Filter, NodeDescription, NodeState, Search, SearchRequest
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER
 from fleetfold_shared.text.term_statistics import MergedCorpus
@@ -27,7 +27,7 @@ def node(name: str, *collections: str, state: NodeState = "active", **more: Any)
 SHOP, BLOG = node("shop", "products", "reviews"), node("blog", "posts")
 
 
-def request(search: Search) -> SearchAsk:
+def request(search: Search) -> SearchRequest:
     return shard_request(search, analyze(search.query, DEFAULT_EMBEDDER), MergedCorpus([]), "r1", 2.0)
 
 

@@ -20,13 +20,13 @@ from fleetfold_shared.messages import (
     Place,
     ScoredDocument,
     SearchAnswer,
-    SearchAsk,
+    SearchRequest,
     ValueCount,
 )
 from fleetfold_shared.text.analysis import ANALYZER
 from support.wait import eventually
 
-ASK = SearchAsk(
+ASK = SearchRequest(
     request="r", terms=[], avgdl=1.0, divisor=1.0, k=3, deadline_ms=1000, analyzer=ANALYZER, embedder="e"
 )  # fmt: skip
 FOREVER = 60.0
@@ -54,16 +54,16 @@ class Nodes:
         self.ill, self.dead = ill, dead
         self.asked: list[tuple[str, list[str], Place | None]] = []
 
-    def send(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> list[Coroutine[Any, Any, ShardResponses]]:
+    def send(self, nodes: list[str], ask: SearchRequest, timeout_s: float) -> list[Coroutine[Any, Any, ShardResponses]]:
         return [self.answer(nodes, ask, timeout_s)]
 
-    async def answer(self, nodes: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def answer(self, nodes: list[str], ask: SearchRequest, timeout_s: float) -> ShardResponses:
         self.asked += [(node, ask.collections, ask.after) for node in nodes]
         if any(node in self.dead for node in nodes):
             await asyncio.sleep(timeout_s)
         return {node: self._response(node, ask) for node in nodes}
 
-    def _response(self, node: str, ask: SearchAsk) -> ShardResponse:
+    def _response(self, node: str, ask: SearchRequest) -> ShardResponse:
         if node in self.dead:
             return ShardResponse(NodeReport(node, "timeout"))
         if node in self.ill:
@@ -132,7 +132,7 @@ async def test_a_node_that_stands_in_answers_for_its_own_as_well() -> None:
 async def test_one_that_fails_as_a_stand_in_keeps_its_own_answer() -> None:
     nodes = Nodes(ill="a")
 
-    async def answer(asked: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def answer(asked: list[str], ask: SearchRequest, timeout_s: float) -> ShardResponses:
         if ask.collections == ["products"]:
             return {node: ShardResponse(NodeReport(node, "error")) for node in asked}
         return await nodes.answer(asked, ask, timeout_s)
@@ -147,7 +147,7 @@ async def test_a_slow_holder_with_documents_of_its_own_is_waited_for() -> None:
     replicas = group("a", "b", own={"a": ["posts"]})
     answered, ready = Nodes(), asyncio.Event()
 
-    async def answer(asked: list[str], ask: SearchAsk, timeout_s: float) -> ShardResponses:
+    async def answer(asked: list[str], ask: SearchRequest, timeout_s: float) -> ShardResponses:
         if asked == ["a"]:
             await ready.wait()
         else:

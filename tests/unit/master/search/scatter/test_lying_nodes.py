@@ -8,7 +8,7 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import SearchAsk, Searched, Sort, StatisticsChunk
+from fleetfold_shared.messages import Searched, SearchRequest, Sort, StatisticsChunk
 from fleetfold_shared.text.term_statistics import MAX_CHUNKS, StatisticsTable, pack_terms
 from support.paging import Lie, PagedNodes
 from support.search import document
@@ -44,7 +44,7 @@ def field(**changed: Any) -> Lie:
     return lambda _ask, answer: answer | changed
 
 
-def failing(_ask: SearchAsk, _answer: Answer) -> Answer:
+def failing(_ask: SearchRequest, _answer: Answer) -> Answer:
     """What a node says that could not search."""
     return {"status": "error", "error": "the index is gone", "code": "internal"}
 
@@ -52,7 +52,7 @@ def failing(_ask: SearchAsk, _answer: Answer) -> Answer:
 def within(*path: Any, to: Any) -> Lie:
     """Its answer with another value at this path."""
 
-    def lie(_ask: SearchAsk, answer: Answer) -> Answer:
+    def lie(_ask: SearchRequest, answer: Answer) -> Answer:
         here: Any = answer
         for name in path[:-1]:
             here = here[name]
