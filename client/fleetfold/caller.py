@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from fleetfold.time_limit import milliseconds
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.rpc.headers import LIMIT, PARTS, REMAINING
@@ -178,4 +179,4 @@ def pause_s(error: FleetfoldError) -> float:
 
 def wait_ms(timeout_s: float | None) -> int:
     """Milliseconds that one request may wait for an end, of `timeout_s` seconds in all."""
-    return round(min(LONG_POLL_S if timeout_s is None else timeout_s, LONG_POLL_S) * 1000)
+    return milliseconds(LONG_POLL_S if timeout_s is None or timeout_s > LONG_POLL_S else timeout_s)

@@ -66,6 +66,8 @@ configure_library()
 
 log = structlog.get_logger(__name__)
 
+INVITE_WHOLE = "these are offered to nobody; to offer them, invite the node again without --only"
+
 Prepare = Callable[[Database], Awaitable[None]]
 
 
@@ -213,6 +215,8 @@ class Child:
             await self._open.aclose()
             raise
         log.info("child.up", node=self.name, documents=self.documents)
+        if withheld := node.description.withheld:
+            log.warning("child.not_granted", node=self.name, withheld=withheld, advice=INVITE_WHOLE)
 
     async def stop(self, *, orderly: bool = True) -> None:
         """Leave the fleet; running commands get five seconds to end.

@@ -17,6 +17,7 @@ from fleetfold.resources.transactions import TransactionHandle
 from fleetfold.run_request import Rollout, RunOptions, Targets, run_request
 from fleetfold.search_request import SearchOptions, search_request
 from fleetfold.submission import PATIENCE_S, WINDOW, Submission, SubmitOutcome
+from fleetfold.time_limit import milliseconds
 from fleetfold.transact_request import Steps, transact_request
 from fleetfold_shared import verbs
 from fleetfold_shared.ids import new_id
@@ -127,7 +128,7 @@ class Client(ClientConnection):
         chosen, among = which(nodes)
         request = AnswerQuestion(
             question=question, nodes=chosen, among=among, collections=listed(collections, "collections"), limit=limit,
-            budget=budget, model=model, by=by, timeout_ms=round(timeout_s * 1000),
+            budget=budget, model=model, by=by, timeout_ms=milliseconds(timeout_s),
         )  # fmt: skip
         return AnswerStream(answer_parts(self._caller, request, limit_s(timeout_s)))
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from time import monotonic
 from typing import Any, TypeVar
 
 import structlog
@@ -22,6 +23,10 @@ T = TypeVar("T")
 
 NAMES = ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP")
 """Signals that ask to stop. A closed terminal sends SIGHUP; `nohup` has it ignored, and it stays so. Windows lacks two.
+"""
+COPIES_S = 0.5
+"""Seconds in which further signals are copies of the first: `timeout` and other wrappers send theirs to the process and
+to its group, and a terminal sends Ctrl-C to both.
 """
 SIGNALLED = "a signal has come"
 """The message of a cancellation by a signal: others are not an orderly stop."""
@@ -51,7 +56,8 @@ def run_loop(work: Coroutine[Any, Any, T]) -> T:
 
 @contextmanager
 def until_signalled() -> Iterator[StopSignal]:
-    """Cancel the body at the first signal that asks to stop, and continue after it. A second one ends the process.
+    """Cancel the body at the first signal that asks to stop, and continue after it. A second one ends the process,
+    unless it comes within `COPIES_S`.
 
     An error of the body after the signal is logged: what is cut short may fail in other ways than by its cancellation.
     """
@@ -62,9 +68,10 @@ def until_signalled() -> Iterator[StopSignal]:
 
     def stop(number: signal.Signals) -> None:
         received.number = number
+        again = _leave_later()
         for each in taken:
             loop.remove_signal_handler(each)
-            signal.signal(each, leave)
+            signal.signal(each, again)
         task.cancel(SIGNALLED)
 
     for number in taken:
@@ -90,14 +97,13 @@ def _stop_signals() -> list[signal.Signals]:
 
 async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     """`work`, cancelled by Ctrl-C."""
-    loop, task, count = asyncio.get_running_loop(), asyncio.current_task(), 0
+    loop, task, interrupted = asyncio.get_running_loop(), asyncio.current_task(), False
     assert task is not None
 
-    def interrupt(number: int, frame: object) -> None:
-        nonlocal count
-        count += 1
-        if count > 1:
-            leave(number, frame)
+    def interrupt(_number: int, _frame: object) -> None:
+        nonlocal interrupted
+        interrupted = True
+        signal.signal(signal.SIGINT, _leave_later())
         loop.call_soon_threadsafe(task.cancel, SIGNALLED)
 
     in_main = threading.current_thread() is threading.main_thread()
@@ -106,12 +112,23 @@ async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
     try:
         return await work
     except (Exception, asyncio.CancelledError):  # what was cut short may fail in other ways too
-        if not count:
+        if not interrupted:
             raise
         raise Interrupted from None
     finally:
         if in_main:
             signal.signal(signal.SIGINT, leave)
+
+
+def _leave_later() -> Callable[[int, object], None]:
+    """Return the handler of signals that follow the one that is handled now."""
+    since = monotonic()
+
+    def leave_later(number: int, frame: object) -> None:
+        if monotonic() - since > COPIES_S:
+            leave(number, frame)
+
+    return leave_later
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from fleetfold.names import Names, SearchedNodes, listed, which
+from fleetfold.time_limit import milliseconds
 from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial, Search, Sort
 
 __all__ = ["SearchOptions", "search_request"]
@@ -56,7 +57,7 @@ def search_request(
     more = options or SearchOptions()
     return Search(
         query=query, limit=limit, nodes=chosen, among=among, collections=listed(collections, "collections"),
-        filter=filter, sort=[sort] if isinstance(sort, Sort) else [*sort], timeout_ms=round(timeout_s * 1000),
+        filter=filter, sort=[sort] if isinstance(sort, Sort) else [*sort], timeout_ms=milliseconds(timeout_s),
         threshold=more.threshold, highlight=more.highlight, explain=more.explain, dedup=more.dedup,
         facets=listed(more.facets, "facets"), cursor=more.cursor, context=listed(more.context, "context"),
         partial=more.partial, max_parallel=more.max_parallel, alpha=more.alpha, cache=more.cache,

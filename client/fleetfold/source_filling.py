@@ -26,7 +26,8 @@ Write = Callable[[Records], Awaitable[IndexReport]]
 async def fill(collection: Collection, source: Source, seen: SourceLog, write: Write) -> None:
     """Read `source` with `write`, unless it is unchanged since it was last read.
 
-    If it cannot be read, the previous documents stay; the next start tries again.
+    If it cannot be read, the previous documents stay, but for those that were read before it broke off; the next start
+    tries again.
     """
     state = seen.known(collection.name, source, collection.reading)
     if state is not None:
@@ -34,13 +35,15 @@ async def fill(collection: Collection, source: Source, seen: SourceLog, write: W
             log.warning("source.note", collection=collection.name, note=state.note, since="an earlier start")
         collection.set_source_state(state)
         return
+    before = collection.epoch
     try:
         report = await write(await records(source, collection.name))
     except InvalidInput as error:
         log.error(  # noqa: TRY400 - the message says it all, and a traceback would show records
             "source.not_read", collection=collection.name, why=error.message, documents=collection.count
         )
-        collection.set_source_state(SourceState.unreadable(error.message))
+        changed = collection.epoch != before
+        collection.set_source_state(SourceState.unreadable(error.message, documents=collection.count, changed=changed))
         return
     log.info("source.read", collection=collection.name, taken=report.taken, changed=report.changed)
     seen.remember(collection.name, source, collection.reading, source_state(collection, report))

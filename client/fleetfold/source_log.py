@@ -62,7 +62,7 @@ async def records(source: Source, collection: str = "docs") -> Records:
         why = named_text(error)[:300]
         raise InvalidInput(f"the source of {collection} raised {why}", field="source") from error
     if isinstance(given, str | bytes | Mapping | Path) or not isinstance(given, AsyncIterable | Iterable):
-        what = "nothing" if given is None else f"a {type(given).__name__}"
+        what = "nothing" if given is None else f"a value of type {type(given).__name__}"
         why = f"the source of {collection} returned {what}; it must return or yield records, each a dict"
         raise InvalidInput(why, field="source")
     return cast("Records", given)

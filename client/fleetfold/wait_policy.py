@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fleetfold.caller import pause_s
+from fleetfold.time_limit import check_time_limit
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 
 __all__ = ["WaitPolicy"]
@@ -14,9 +15,12 @@ LISTEN_S = 30.0
 
 
 class WaitPolicy:
-    """Listens for `timeout_s` in all, or without limit; absent masters are waited for, once one has answered."""
+    """Listens for `timeout_s` in all, or without limit; absent masters are waited for, once one has answered.
+    Raises `InvalidInput` for NaN."""
 
     def __init__(self, timeout_s: float | None) -> None:
+        if timeout_s is not None:
+            check_time_limit(timeout_s)
         self._timeout_s = timeout_s
         self._until = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
         self._heard = False

@@ -38,7 +38,7 @@ from fleetfold_cli.commands.search import search
 from fleetfold_cli.commands.transactions import tx
 from fleetfold_cli.commands.version import version
 from fleetfold_cli.error_exit import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
-from fleetfold_cli.examples import add_examples
+from fleetfold_cli.examples import add_examples, commands
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import FleetfoldError, Unavailable
@@ -75,9 +75,9 @@ GROUPS: dict[str, tuple[Callable[..., Any] | App, ...]] = {
     "About": (version,),
 }
 
-for title, commands in GROUPS.items():
+for title, members in GROUPS.items():
     group = Group.create_ordered(title)
-    for place, command in enumerate(commands):
+    for place, command in enumerate(members):
         if isinstance(command, App):
             command.group, command.sort_key = (group,), place
             app.command(command)
@@ -85,6 +85,8 @@ for title, commands in GROUPS.items():
             app.command(command, group=group, sort_key=place)
 app["run"].usage = "Usage: fleetfold run [OPTIONS] TARGET ACTION [key=value]..."
 app.command(install_completion, name="--install-completion")
+for each in commands(app).values():
+    each.version = __version__  # a command of a group would print that of cyclopts
 for flag in ("--help", "--version", "--install-completion"):
     app[flag].group = (group,)
 add_examples(app)

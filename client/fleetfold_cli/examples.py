@@ -89,7 +89,7 @@ EXAMPLES = {
 CALLS = {
     "nodes list": "nodes.list",
     "nodes show": "nodes.get",
-    "nodes ping": "nodes.ping",
+    "nodes ping": "nodes.ping nodes.list",
     "nodes discover": "nodes.discover",
     "nodes stats": "nodes.stats",
     "nodes update": "nodes.update",

@@ -51,7 +51,7 @@ AREAS: Mapping[str, ModuleType] = {
     "About the fields of documents": criteria,
     "About explanations": explanation, "About questions": answering, "About quality": evaluation,
     "About statistics": statistics_messages,
-    "About kept answers": cache_messages, "About commands and jobs": jobs, "About many runs at once": batches,
+    "About cached answers": cache_messages, "About commands and jobs": jobs, "About many runs at once": batches,
     "About long work": execution, "About transactions": transactions, "About definitions": definitions,
     "About schedules": schedules, "About dead letters": dead_letters, "About masters": masters, "About events": events,
     "About access": access_messages,

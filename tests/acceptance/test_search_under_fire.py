@@ -1,6 +1,6 @@
 """Searches while a child dies and returns: on time, the others' hits untouched, the truth about who is missing.
 
-All of them ask: a kept answer would not notice.
+All of them ask: a cached answer would not notice.
 """
 
 from __future__ import annotations

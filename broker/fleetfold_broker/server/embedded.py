@@ -19,8 +19,13 @@ from fleetfold_broker.server.store_monitor import StoreMonitor
 from fleetfold_broker.server.store_quarantine import StoreQuarantine
 from fleetfold_broker.server.supervision import Supervision
 from fleetfold_shared.concurrency import cancel_all
+from fleetfold_shared.errors import Unavailable
 
 __all__ = ["EmbeddedBroker"]
+
+PORT_TRIES = 3
+PORT_TAKEN = "address already in use"
+"""Part of what nats-server says of a port where it cannot listen."""
 
 
 class EmbeddedBroker:
@@ -75,8 +80,7 @@ class EmbeddedBroker:
         self._lock.claim(f"another broker already uses {self.directory}: stop it, or name another directory")
         try:
             self._store_lock = await hold_store(self.directory)
-            self.port = claim_port(self.host, self.port)
-            await self._supervision.start()
+            await self._start_server()
         except BaseException:
             self._release()
             raise
@@ -89,6 +93,20 @@ class EmbeddedBroker:
         if self._supervision.server:
             await self._supervision.server.stop()
         self._release()
+
+    async def _start_server(self) -> None:
+        """Start the first server. Another process may take a port that was free before the server listens there: then
+        free ones are chosen anew.
+        """
+        wanted = self.port
+        for left in reversed(range(PORT_TRIES)):
+            self.port = claim_port(self.host, wanted)
+            try:
+                await self._supervision.start()
+                break
+            except Unavailable as error:
+                if not left or PORT_TAKEN not in error.message:
+                    raise
 
     def _release(self) -> None:
         if self._store_lock is not None:

@@ -27,9 +27,10 @@ class SourceState(msgspec.Struct, frozen=True):
         return cls(report.left_out, report.repeated, report.without_text, _cut(first))
 
     @classmethod
-    def unreadable(cls, why: str) -> SourceState:
-        """Return the state after a source could not be read: the documents are unchanged."""
-        return cls(note=_cut(f"not read, the documents are those of before: {why}"))
+    def unreadable(cls, why: str, *, documents: int, changed: bool) -> SourceState:
+        """Return the state after a source could not be read, or not to its end: `changed` if that changed documents."""
+        before = "not read to its end" if changed else "not read, the documents are those of before"
+        return cls(note=_cut(f"{before if documents else 'not read'}: {why}"))
 
 
 def _cut(text: str) -> str:

@@ -45,7 +45,7 @@ async def _streamed(records: Records, reading: Reading, put: Put) -> tuple[Recor
                     changed, waiting = changed + await _put_all(waiting, put), []
     except InvalidInput as error:
         await _put_all(waiting, put)
-        before = f"; {counter.taken:,} records before it were taken" if counter.taken else ""
+        before = f"; records taken before it: {counter.taken:,}" if counter.taken else ""
         raise InvalidInput(f"{error.message}{before}", field=error.field) from None
     changed += await _put_all(waiting, put)
     counter.check_any()

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from fleetfold.caller import ANSWER_S, Caller
 from fleetfold.names import Names, listed
+from fleetfold.time_limit import milliseconds
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     Judgement,
@@ -62,7 +63,7 @@ class Evaluation:
         """
         ask = QualityReportRequest(
             nodes=listed(nodes, "nodes"), collections=listed(collections, "collections"), limit=limit, days=days,
-            timeout_ms=round(timeout_s * 1000),
+            timeout_ms=milliseconds(timeout_s),
         )  # fmt: skip
         return await self._caller.ask(verbs.quality.REPORT, ask, timeout_s + 2 * ANSWER_S)
 

@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Sequence
 
 from fleetfold.caller import Caller, limit_s
+from fleetfold.time_limit import milliseconds
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     CAPABILITIES,
@@ -66,14 +67,14 @@ class Nodes:
 
     async def ping(self, *names: str, timeout_s: float = 1.0) -> dict[str, float | None]:
         """Ping the named nodes, or all: round-trip milliseconds by name, None for a node silent for `timeout_s`."""
-        ask = NodePing(nodes=[*names], timeout_ms=round(timeout_s * 1000))
+        ask = NodePing(nodes=[*names], timeout_ms=milliseconds(timeout_s))
         return (await self._caller.ask(verbs.nodes.PING, ask, limit_s(timeout_s))).ms
 
     async def discover(self, *, timeout_s: float = 1.0) -> builtins.list[DiscoveredNode]:
         """List the names outside of the fleet: unregistered and removed nodes that answer a broadcast within
         `timeout_s`, and nodes that wait for approval.
         """
-        ask = NodeDiscover(timeout_ms=round(timeout_s * 1000))
+        ask = NodeDiscover(timeout_ms=milliseconds(timeout_s))
         return (await self._caller.ask(verbs.nodes.DISCOVER, ask, limit_s(timeout_s))).nodes
 
     async def stats(self) -> NodeStats:

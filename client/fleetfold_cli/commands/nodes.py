@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 from rich.console import RenderableType
@@ -18,6 +18,9 @@ from fleetfold_cli.views import node_view as views
 from fleetfold_cli.views.text import cell, dropped, ms, table
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CAPABILITIES, Capability, DiscoveredNode, NodeUpdate
+
+if TYPE_CHECKING:
+    from fleetfold.client import Client
 
 __all__ = ["nodes"]
 
@@ -63,13 +66,19 @@ async def ping(
 ) -> int:
     """Measure the round trip to the named nodes, or to all, in milliseconds.
 
-    Exit code 3 when some did not answer, 1 when none did.
+    Exit code 3 when some did not answer, 1 when none did; of all nodes, those that have signed off do not count.
     """
     async with await terminal.fleet(common) as fleet:
         ms = await fleet.nodes.ping(*names, timeout_s=timeout)
-    terminal.show(common, {"ms": ms}, lambda: views.pings(ms))
-    silent = sum(value is None for value in ms.values())
-    return OK if not silent else FAILED if silent == len(ms) else PARTLY
+        silent = {name for name, value in ms.items() if value is None}
+        stopped = set[str]() if names or not silent else silent & await _stopped(fleet)
+    terminal.show(common, {"ms": ms}, lambda: views.pings(ms, stopped))
+    missing, expected = silent - stopped, ms.keys() - stopped
+    return OK if not missing else FAILED if missing == expected else PARTLY
+
+
+async def _stopped(fleet: Client) -> set[str]:
+    return {node.name for node in await fleet.nodes.list() if node.presence == "stopped"}
 
 
 @nodes.command

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-__all__ = ["YAMLError", "load"]
+__all__ = ["YAMLError", "load", "reason"]
 
 YAMLError = yaml.YAMLError
 
@@ -67,6 +67,15 @@ class _Loader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML has no types
 def load(text: str) -> Any:
     """Load the only document in `text`. Raises `YAMLError` with the position."""
     return yaml.load(text, _Loader)  # noqa: S506  # it is a safe loader
+
+
+def reason(error: yaml.YAMLError) -> str:
+    """What is wrong, and where, in one line."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    mark = error.problem_mark
+    what = ", ".join(filter(None, (error.context, error.problem)))
+    return f"{what} (line {mark.line + 1}, column {mark.column + 1})"
 
 
 def _wrong(node: Any, problem: str) -> yaml.YAMLError:

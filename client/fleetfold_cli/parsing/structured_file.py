@@ -51,4 +51,4 @@ def _yaml(text: str) -> Any:
     try:
         return strict_yaml.load(text)
     except strict_yaml.YAMLError as error:
-        raise msgspec.DecodeError(" ".join(str(error).split())) from None
+        raise msgspec.DecodeError(strict_yaml.reason(error)) from None

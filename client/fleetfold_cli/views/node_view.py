@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -45,13 +45,14 @@ def detail(node: NodeRecord) -> RenderableType:
     return Group(_facts(node), Text(), _collections(node), Text(), _actions(node))
 
 
-def pings(answers: Mapping[str, float | None]) -> RenderableType:
-    """Milliseconds to each node."""
+def pings(answers: Mapping[str, float | None], stopped: Container[str] = ()) -> RenderableType:
+    """Milliseconds to each node; a silent one among `stopped` has signed off."""
     if not answers:
         return "no nodes to ping"
     made = table("node", "answer", right=frozenset({"answer"}))
     for name, value in answers.items():
-        made.add_row(cell(name), Text("no answer", "red") if value is None else Text(ms(value)))
+        silent = Text("stopped", "dim") if name in stopped else Text("no answer", "red")
+        made.add_row(cell(name), silent if value is None else Text(ms(value)))
     return made
 
 

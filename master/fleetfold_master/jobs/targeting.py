@@ -13,7 +13,7 @@ from typing import NamedTuple
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import node_in_scope
 from fleetfold_master.jobs import check_params
-from fleetfold_master.nodes import Registry, acts, why_not
+from fleetfold_master.nodes import Registry, action_names, acts, why_not
 from fleetfold_master.nodes.least_loaded import LeastLoaded
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, NodeRecord, Run
@@ -138,8 +138,7 @@ def _able(node: NodeRecord, action: str) -> Target:
     if not acts(node, node.failing):
         raise InvalidInput(f"nodes: {why_not(node)}", field="nodes")
     if (info := _info(node, action)) is None:
-        known = ", ".join(sorted(info.name for info in node.description.actions)) or "none"
-        raise NotFound(f"action: {node.name!r} has no {action!r}; it has: {known}", field="action")
+        raise NotFound(f"action: {node.name!r} has no {action!r}; it has: {action_names(node)}", field="action")
     return Target(node.name, info)
 
 

@@ -23,13 +23,13 @@ MAX_COLLECTIONS = 256
 MAX_ACTIONS = 512
 MAX_LABELS = 64
 MAX_SCHEMA_BYTES = 64 * 1024
-"""Limit of one action's JSON Schema."""
+"""Limit of each JSON Schema of an action: of its parameters, and of its result."""
 MAX_EPOCH = 2**63 - 1
 
 _MOST_NAME_CHARS = 200  # of an analyzer, an embedder, a version
 _MOST_SUMMARY_CHARS = 2000
 _MOST_S = 30 * 86_400.0
-_MOST_SLOTS = 1_000_000
+_MOST_COUNTED = 1_000_000
 _MOST_UNIX_S = 1e11
 
 
@@ -45,6 +45,8 @@ def check_description(description: NodeDescription, known: NodeDescription | Non
     _unique("collections", [one.name for one in description.collections])
     for place, collection in enumerate(description.collections):
         _check_collection(collection, f"collections[{place}]")
+    for capability, count in description.withheld.items():
+        _within(f"withheld.{capability}", count, 0, _MOST_COUNTED)
     if known is None or known.actions != description.actions:
         _check_actions(description.actions)
 
@@ -57,7 +59,8 @@ def check_epochs(epochs: dict[str, int]) -> None:
 
 
 def _check_collection(collection: CollectionInfo, path: str) -> None:
-    _within(f"{path}.documents", collection.documents, 0, MAX_DOCUMENTS)
+    for name in ("documents", "left_out", "repeated", "without_text"):
+        _within(f"{path}.{name}", getattr(collection, name), 0, MAX_DOCUMENTS)
     _within(f"{path}.epoch", collection.epoch, 0, MAX_EPOCH)
     _within(f"{path}.updated_at", collection.updated_at or 0.0, 0, _MOST_UNIX_S)
     try:
@@ -73,11 +76,12 @@ def _check_actions(actions: Sequence[ActionInfo]) -> None:
         path = f"actions.{action.name}"
         _within(f"{path}.timeout_s", action.timeout_s, 0, _MOST_S)
         _within(f"{path}.heartbeat_s", action.heartbeat_s or 0.0, 0, _MOST_S)
-        _within(f"{path}.slots", action.slots or 1, 1, _MOST_SLOTS)
+        _within(f"{path}.slots", action.slots or 1, 1, _MOST_COUNTED)
         _text(f"{path}.summary", action.summary, _MOST_SUMMARY_CHARS)
-        size = len(msgspec.json.encode(action.schema))
-        if size > MAX_SCHEMA_BYTES:
-            raise _refused(f"{path}.schema", f"{size} bytes of JSON; at most {MAX_SCHEMA_BYTES} are taken")
+        for name in ("schema", "result"):
+            size = len(msgspec.json.encode(getattr(action, name)))
+            if size > MAX_SCHEMA_BYTES:
+                raise _refused(f"{path}.{name}", f"{size} bytes of JSON; at most {MAX_SCHEMA_BYTES} are taken")
 
 
 def _unique(path: str, names: Iterable[str]) -> None:

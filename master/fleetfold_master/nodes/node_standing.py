@@ -14,7 +14,7 @@ from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.compatibility import incompatibility
 from fleetfold_shared.messages import NodePart, NodeRecord, NodeState, Problem
 
-__all__ = ["NodeStanding", "acts", "judged", "read_again", "standing", "why_not"]
+__all__ = ["NodeStanding", "action_names", "acts", "judged", "read_again", "standing", "why_not"]
 
 TROUBLED: frozenset[NodeState] = frozenset({"incompatible", "error"})
 
@@ -74,3 +74,10 @@ def why_not(node: NodeRecord) -> str:
 def acts(node: _Stated, failing: Sequence[NodePart]) -> bool:
     """Whether the node may be sent commands. They need its ledger; without its index they run, `sync` among them."""
     return node.state == "active" or (node.state == "error" and "ledger" not in failing)
+
+
+def action_names(node: NodeRecord) -> str:
+    """The node's actions, for the refusal of one that it does not have; or why there are none."""
+    withheld = node.description.withheld.get("actions", 0)
+    none = f"none; {withheld} were not granted to it (`fleetfold nodes show {node.name}`)" if withheld else "none"
+    return ", ".join(sorted(action.name for action in node.description.actions)) or none

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from fleetfold_master.jobs.parameter_check import check_params
-from fleetfold_master.nodes import acts, why_not
+from fleetfold_master.nodes import action_names, acts, why_not
 from fleetfold_master.transactions.model import Step
 from fleetfold_master.transactions.result_paths import misses, rollback_misses
 from fleetfold_master.transactions.step_order import StepOrder, arrange, wrong
@@ -76,11 +76,10 @@ def check_action(spec: StepSpec, lookup: Lookup) -> ActionInfo:
         raise NotFound(f"steps.{spec.name}.node: there is no node {spec.node!r}", field=f"steps.{spec.name}.node")
     if not acts(node, node.failing):
         raise Unavailable(f"steps.{spec.name}.node: {why_not(node)}", field=f"steps.{spec.name}.node")
-    actions = {action.name: action for action in node.description.actions}
-    action = _known(actions, spec.action, spec, "action")
+    action = _known(node, spec.action, spec, "action")
     check_params(action, spec.params, f"steps.{spec.name}.params", templated=True)
     if spec.rollback is not None:
-        compensation = _known(actions, spec.rollback.action, spec, "rollback.action")
+        compensation = _known(node, spec.rollback.action, spec, "rollback.action")
         check_params(compensation, spec.rollback.params, f"steps.{spec.name}.rollback.params", templated=True)
     return action
 
@@ -112,12 +111,12 @@ def _referred(spec: StepSpec) -> Iterator[tuple[str, str]]:
         yield "when", path
 
 
-def _known(actions: Mapping[str, ActionInfo], name: str, spec: StepSpec, where: str) -> ActionInfo:
-    if name not in actions:
-        field = f"steps.{spec.name}.{where}"
-        there = ", ".join(sorted(actions)) or "none"
-        raise NotFound(f"{field}: {spec.node} has no action {name!r}; it has {there}", field=field)
-    return actions[name]
+def _known(node: NodeRecord, name: str, spec: StepSpec, where: str) -> ActionInfo:
+    for action in node.description.actions:
+        if action.name == name:
+            return action
+    field = f"steps.{spec.name}.{where}"
+    raise NotFound(f"{field}: {node.name} has no action {name!r}; it has {action_names(node)}", field=field)
 
 
 def _step(tx: str, position: int, spec: StepSpec, order: StepOrder, action: ActionInfo) -> Step:

@@ -168,9 +168,9 @@ class EndpointCounters(msgspec.Struct, frozen=True, omit_defaults=True):
     """Counters of one of a node's endpoints since the start. `name` is a verb, or `ask-<verb>` for broadcasts."""
 
     name: Slug
-    requests: int = 0
-    errors: int = 0
-    nanoseconds: int = 0
+    requests: Annotated[int, Meta(ge=0)] = 0
+    errors: Annotated[int, Meta(ge=0)] = 0
+    nanoseconds: Annotated[int, Meta(ge=0)] = 0
     last_error: str = ""
 
 

@@ -11,8 +11,8 @@ from fleetfold.search_request import SearchOptions
 from fleetfold_child.node import health
 from fleetfold_master.events import Event
 from fleetfold_master.master import Master
-from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
-from fleetfold_shared.messages import NodeUpdate
+from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from fleetfold_shared.messages import NodeUpdate, StepSpec
 from support.inprocess import HEARTBEAT_S, Fleet, fleet, statuses
 from support.wait import eventually
 
@@ -190,12 +190,20 @@ async def test_a_node_of_no_version_is_refused_by_name(fleet: Fleet, monkeypatch
 
 async def test_what_was_granted_is_known_and_what_a_node_has_besides(fleet: Fleet) -> None:
     invited = await fleet.client.nodes.invite("shop", only=("search", "events", "api"))
-    await fleet.start_child("shop", {"products": lambda: DOCS}, join=invited.token)
+    with capture_logs() as logs:
+        await fleet.start_child("shop", {"products": lambda: DOCS}, join=invited.token)
+    [told] = [entry for entry in logs if entry["event"] == "child.not_granted"]
     node = await fleet.client.nodes.get("shop")
     assert node.granted is not None
     assert set(node.granted) == {"search", "events", "api"}
+    assert told["withheld"] == node.description.withheld
     assert node.description.withheld["actions"] > 0
     assert [one.granted for one in await fleet.client.nodes.list()] == [node.granted]
+    refused = pytest.raises(NotFound, match=r"none; \d+ were not granted to it ")
+    with refused:
+        await fleet.client.run("reserve", nodes=["shop"])
+    with refused:
+        await fleet.client.transact([StepSpec(name="a", node="shop", action="reserve")])
 
 
 async def test_labels_are_added_and_removed_and_taken_back(fleet: Fleet) -> None:

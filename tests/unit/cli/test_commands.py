@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from io import StringIO
 from pathlib import Path
@@ -270,6 +271,18 @@ def test_the_exit_code_of_ping_says_who_answered(answers: dict[str, float | None
     fleet = FakeFleet(answer=answers)
     assert run_command("nodes", "ping", "shop", "--timeout", "0.5", fleet=fleet).code == code
     assert fleet.asked == [("ping", (("shop",), 0.5))]
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"), [({"shop": 1.0, "old": None}, 0), ({"shop": None, "old": None}, 1), ({"old": None}, 0)]
+)
+def test_a_stopped_node_is_missed_by_a_ping_of_all_only_if_it_is_named(
+    answers: dict[str, float | None], code: int
+) -> None:
+    fleet = FakeFleet(answer=answers, records=[node(presence="up"), node("old", presence="stopped")])
+    pinged = run_command("nodes", "ping", fleet=fleet)
+    assert (pinged.code, re.search(r"old +stopped", pinged.out) is not None) == (code, True)
+    assert run_command("nodes", "ping", "old", fleet=FakeFleet(answer={"old": None})).code == 1
 
 
 def test_update_changes_what_is_given_and_nothing_else() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from fleetfold import event_loop
 from fleetfold.event_loop import until_signalled
 from fleetfold_shared.errors import Unavailable
 from support.commandline import run_command
@@ -96,6 +97,24 @@ async def test_a_signal_ends_what_is_inside_and_lets_it_clean_up(number: signal.
             cleaned = True
     assert cleaned
     assert told.exit_code == (130 if number == signal.SIGINT else 0)
+
+
+async def test_a_second_signal_ends_the_process_unless_it_is_a_copy_of_the_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now, left = 100.0, list[int]()
+    monkeypatch.setattr(event_loop, "monotonic", lambda: now)
+    monkeypatch.setattr(event_loop, "leave", lambda number, _: left.append(number))
+    with until_signalled():
+        asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert left == []
+            now += 1.0
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert left == [signal.SIGTERM]
 
 
 async def test_what_a_signal_cuts_short_may_fail_in_another_way() -> None:

@@ -6,7 +6,8 @@ from io import StringIO
 
 import pytest
 
-from fleetfold_cli.app import main
+from fleetfold_cli.app import app, main
+from fleetfold_cli.examples import commands
 from fleetfold_cli.terminal import Terminal
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
@@ -81,3 +82,9 @@ def test_a_file_system_that_refuses_is_one_line() -> None:
 def test_the_version_is_told_both_ways() -> None:
     assert run_command("version").out == f"{__version__}\n"
     assert run_command("version", "--json").json == {"version": __version__}
+
+
+@pytest.mark.parametrize("words", ["", *commands(app)])
+def test_every_command_has_the_version_of_the_program(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_command(*words.split(), "--version").code == 0
+    assert capsys.readouterr().out == f"{__version__}\n"

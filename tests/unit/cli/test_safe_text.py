@@ -90,12 +90,12 @@ def drawn(view: object) -> str:
     return view
 
 
-def test_a_kept_answer_says_that_it_is_one_and_how_old() -> None:
-    kept = replace(searched(), cached=True, age_s=12.4)
-    assert "a cached answer, 12 s old" in run_command("search", "tent", fleet=FakeFleet(answer=kept)).out
-    fields = run_command("search", "tent", "--json", fleet=FakeFleet(answer=kept)).json
+def test_a_cached_answer_says_that_it_is_one_and_how_old() -> None:
+    cached = replace(searched(), cached=True, age_s=12.4)
+    assert "a cached answer, 12 s old" in run_command("search", "tent", fleet=FakeFleet(answer=cached)).out
+    fields = run_command("search", "tent", "--json", fleet=FakeFleet(answer=cached)).json
     assert (fields["cached"], fields["age_s"]) == (True, 12.4)
-    assert "kept answer" not in run_command("search", "tent", fleet=FakeFleet(answer=searched())).out
+    assert "cached answer" not in run_command("search", "tent", fleet=FakeFleet(answer=searched())).out
 
 
 def test_a_filter_without_a_value_is_refused_by_what_is_missing() -> None:

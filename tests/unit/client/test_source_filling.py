@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from fleetfold.child import Child
-from fleetfold.source_log import check_source, records
+from fleetfold.source_filling import fill
+from fleetfold.source_log import SourceLog, check_source, records
+from fleetfold_child.connectors.files import Records
+from fleetfold_child.connectors.ingest_report import IndexReport
+from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 
 RECORD = {"id": 1}
@@ -72,11 +78,11 @@ def test_a_coroutine_is_refused_at_declaration() -> None:
         (fails, "the source of docs raised ConnectionError: the shop is away"),
         (fails_later, "the source of docs raised KeyError: 'orders'"),
         (lambda: None, "the source of docs returned nothing; it must return or yield records, each a dict"),
-        (lambda: RECORD, "the source of docs returned a dict; it must"),
-        (lambda: "docs.jsonl", "the source of docs returned a str; it must"),
-        (lambda: b"", "the source of docs returned a bytes; it must"),
-        (lambda: 7, "the source of docs returned a int; it must"),
-        (lambda: yields, "the source of docs returned a function; it must"),
+        (lambda: RECORD, "the source of docs returned a value of type dict; it must"),
+        (lambda: "docs.jsonl", "the source of docs returned a value of type str; it must"),
+        (lambda: b"", "the source of docs returned a value of type bytes; it must"),
+        (lambda: 7, "the source of docs returned a value of type int; it must"),
+        (lambda: yields, "the source of docs returned a value of type function; it must"),
     ],
 )
 async def test_a_function_that_gives_no_records_is_told_when_it_is_called(source: Any, said: str) -> None:
@@ -97,3 +103,28 @@ async def test_functions_of_every_kind_give_their_records_anew_each_time(source:
 async def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"nothing\.jsonl: there is no such file"):
         await records(tmp_path / "nothing.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("documents", "written", "said"),
+    [
+        (0, 0, "not read: the source raised Gone"),
+        (3, 0, "not read, the documents are those of before: the source raised Gone"),
+        (0, 2, "not read to its end: the source raised Gone"),
+        (3, 2, "not read to its end: the source raised Gone"),
+    ],
+)
+async def test_documents_are_said_to_be_those_of_before_only_if_they_are(
+    documents: int, written: int, said: str, tmp_path: Path
+) -> None:
+    states = list[SourceState]()
+    held = SimpleNamespace(
+        name="docs", reading=Reading(), epoch=1, count=documents, set_source_state=states.append
+    )  # fmt: skip
+
+    async def write(_: Records) -> IndexReport:
+        held.epoch, held.count = held.epoch + bool(written), documents + written
+        raise InvalidInput("the source raised Gone", field="source")
+
+    await fill(cast("Any", held), yields, SourceLog(tmp_path / "sources.json"), write)
+    assert [state.note for state in states] == [said]

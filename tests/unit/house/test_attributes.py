@@ -33,6 +33,7 @@ FOREIGN = {
     ("app.py", "usage"): "how cyclopts is told a command's usage",
     ("app.py", "group"): "how cyclopts is told a command's group",
     ("app.py", "sort_key"): "how cyclopts is told a command's place",
+    ("app.py", "version"): "how cyclopts is told a command's version",
     ("examples.py", "help"): "how cyclopts is told a command's help",
     ("reference.py", "argv"): "the reference is written as for the command's own name",
     ("text.py", "padding"): "how rich is told a table's padding",

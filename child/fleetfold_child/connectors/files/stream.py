@@ -118,7 +118,8 @@ async def _numbered(records: Any) -> AsyncGenerator[list[Item]]:
         except Exception as error:
             yield batch
             why = named_text(error)[:300]
-            raise InvalidInput(f"the source raised {why}, after {number:,} records", field="source") from error
+            place = f"after record {number:,}" if number else "before its first record"
+            raise InvalidInput(f"the source raised {why}, {place}", field="source") from error
     if batch:
         yield batch
 

@@ -14,8 +14,9 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.topology import COMMANDS, Topology
-from fleetfold_broker.server import server_process
+from fleetfold_broker.server import embedded, server_process
 from fleetfold_broker.server.embedded import EmbeddedBroker
+from fleetfold_broker.server.server_lock import claim_port
 from fleetfold_broker.server.server_process import find_server
 from fleetfold_shared.errors import Conflict, Unavailable
 from fleetfold_shared.messages import Command
@@ -142,6 +143,19 @@ async def test_a_port_in_use_is_refused_in_one_clear_line(broker: EmbeddedBroker
         await second.start()
     assert "\n" not in told.value.message
     assert second.pid is None
+
+
+async def test_a_free_port_that_another_process_takes_first_is_replaced(
+    nats_server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as other:  # as the local end of a connection has it
+        other.bind(("127.0.0.1", 0))
+        taken = [other.getsockname()[1]]
+        monkeypatch.setattr(embedded, "claim_port", lambda *given: taken.pop() if taken else claim_port(*given))
+        broker = EmbeddedBroker(tmp_path / "broker")
+        await broker.start()
+        assert (taken, broker.port != other.getsockname()[1]) == ([], True)
+        await broker.stop()
 
 
 async def test_a_directory_in_use_is_refused_in_one_clear_line(broker: EmbeddedBroker) -> None:

@@ -424,7 +424,7 @@ async def test_a_source_that_raises_says_what_after_those_before_it() -> None:
         yield {"id": 1, "title": "a"}
         raise ConnectionError("the shop is\naway")
 
-    with pytest.raises(InvalidInput, match="ConnectionError: the shop is away, after 1 records; 1 records before it"):
+    with pytest.raises(InvalidInput, match="the shop is away, after record 1; records taken before it: 1"):
         await taken(broken())
 
 

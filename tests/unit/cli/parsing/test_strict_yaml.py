@@ -39,7 +39,10 @@ def test_a_plain_word_is_what_it_is_in_yaml_1_2(text: str, value: Any) -> None:
         ("a: !!python/object/apply:os.system [ls]", "could not determine a constructor"),
         ("a: [", "not YAML"),
         ("a: .inf", ".inf is not a number that JSON has"),
-        ("a: .nan", ".nan is not a number that JSON has"),
+        (
+            "a: .nan",
+            "not YAML: .nan is not a number that JSON has; leave it out, or put it in quotes (line 1, column 4)",
+        ),
         ("a: 1e999", "1e999 is not a number that JSON has"),
         ("<<: {name: a}", "<<: there is no such key"),
         ("name: no\nsteps: [{name: a, node: b, action: c, pivot: on}]", "steps[0].pivot: expected `bool`"),

@@ -10,7 +10,18 @@ from msgspec.structs import replace
 from fleetfold_master.nodes import check_description, check_epochs
 from fleetfold_master.search import CollectionVersions
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages import ActionInfo, CollectionInfo, Heartbeat, NodeDescription, Pong, decode, encode
+from fleetfold_shared.messages import (
+    ActionInfo,
+    CollectionInfo,
+    EndpointFigures,
+    Heartbeat,
+    Message,
+    NodeDescription,
+    Pong,
+    ServiceFigures,
+    decode,
+    encode,
+)
 
 HONEST = NodeDescription(
     incarnation="i1", version="1.0", labels={"role": "shop"}, analyzer="a", embedder="e",
@@ -31,6 +42,9 @@ LIES: list[tuple[dict[str, Any], str]] = [
     (docs(documents=10**18), "collections[0].documents"), (docs(documents=-1), "collections[0].documents"),
     (docs(epoch=-1), "collections[0].epoch"), (docs(epoch=2**63), "collections[0].epoch"),
     (docs(updated_at=-1.0), "collections[0].updated_at"), (docs(updated_at=1e300), "collections[0].updated_at"),
+    (docs(left_out=10**18), "collections[0].left_out"), (docs(repeated=10**18), "collections[0].repeated"),
+    (docs(without_text=10**18), "collections[0].without_text"),
+    ({"withheld": {"search": -1}}, "withheld.search"), ({"withheld": {"actions": 10**18}}, "withheld.actions"),
     (docs(keys=["sku"] * 9), "collections[0].keys"), (docs(keys=["a:what"]), "collections[0].keys"),
     ({"collections": [CollectionInfo(f"c{n}") for n in range(5000)]}, "collections"),
     ({"collections": [CollectionInfo("docs"), CollectionInfo("docs")]}, "collections"),
@@ -40,6 +54,7 @@ LIES: list[tuple[dict[str, Any], str]] = [
     ({"actions": [ActionInfo(f"a{n}", {}) for n in range(5000)]}, "actions"),
     ({"actions": [ActionInfo("a", {}), ActionInfo("a", {})]}, "actions"),
     (ship(schema={"description": "x" * 100_000}), "actions.ship.schema"),
+    (ship(result={"description": "x" * 100_000}), "actions.ship.result"),
     (ship(summary="x" * 5000), "actions.ship.summary"),
     (ship(timeout_s=-1.0), "actions.ship.timeout_s"), (ship(timeout_s=1e300), "actions.ship.timeout_s"),
     (ship(heartbeat_s=-1.0), "actions.ship.heartbeat_s"), (ship(slots=10**18), "actions.ship.slots"),
@@ -86,9 +101,11 @@ def test_epochs_of_ever_new_names_are_not_kept() -> None:
         Heartbeat(seq=-1, description=HONEST), Heartbeat(seq=1, description=HONEST, in_flight=-1),
         Heartbeat(seq=1, description=HONEST, in_flight=10**18), Pong(incarnation="i1", in_flight=-1),
         Pong(incarnation="x" * 5000),
+        ServiceFigures(incarnation="i1", version="1", started="", endpoints=[EndpointFigures("ping", requests=-1)]),
+        ServiceFigures(incarnation="i1", version="1", started="", endpoints=[EndpointFigures("ping", nanoseconds=-1)]),
     ],
     ids=lambda one: type(one).__name__,
 )  # fmt: skip
-def test_numbers_out_of_bounds_in_a_message_are_refused(message: Heartbeat | Pong) -> None:
+def test_numbers_out_of_bounds_in_a_message_are_refused(message: Message) -> None:
     with pytest.raises(InvalidInput):
         decode(encode(message), type(message))

@@ -1,4 +1,4 @@
-"""The key of a kept answer changes with all that changes the answer, and with nothing else."""
+"""The key of a cached answer changes with all that changes the answer, and with nothing else."""
 
 from __future__ import annotations
 
