@@ -42,6 +42,8 @@ from support.wait import eventually  # noqa: E402 (the path is set above)
 
 __all__ = ["Report", "chaos"]
 
+STANDING_S = 60.0
+"""Within this time every node is there again: one whose credentials were refused tries again after 30 to 45 s."""
 LATE_S = ACK_WAIT_S + 2.0
 """What the broker still holds comes again within this time; it must not take effect any more."""
 
@@ -89,9 +91,9 @@ async def chaos(
 async def _aftermath(
     scene: Scene, client: Client, operator: ChaosOperator, given: Sequence[Plan]
 ) -> tuple[Balance, Counter[str]]:
-    """Wait for calm, and compare."""
+    """Wait for calm, which begins when all nodes are there again, and compare."""
     with suppress(TimeoutError):
-        await eventually(operator.settled, CALM_S)
+        await eventually(operator.settled, STANDING_S)
     views = await calm(client, given, send_again=scene.restored_master)
     missing = await scene.missing_documents(client)
     await asyncio.sleep(LATE_S)
