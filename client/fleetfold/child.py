@@ -205,10 +205,10 @@ class Child:
             bus, granted = await self._connect()
             await self._open_documents(ledger)
             databases = await self._open_databases()
-            application = Application(
-                self._actions, self._collections, self._answerer, databases, self._holdings.lost
-            )  # fmt: skip
-            options = NodeOptions(granted, self._retention_s, self._redact, self._options.check_every_s)
+            application = Application(self._actions, self._collections, self._answerer, databases, self._holdings.lost)
+            options = NodeOptions(
+                granted, self._retention_s, self._redact, self._options.check_every_s, self._options.new
+            )
             node = self._node = Node(bus, self._describing, application, ledger, options)
             await node.start()
         except BaseException:

@@ -14,6 +14,7 @@ from fleetfold_broker.secret_file import private_folder
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.cluster import ClusterPeers, Membership
+from fleetfold_master.recovery import Restoration
 from fleetfold_master.runtime import (
     GRACE_S,
     Lifetime,
@@ -24,6 +25,7 @@ from fleetfold_master.runtime import (
     open_cluster,
     open_engines,
     open_infrastructure,
+    resume_work,
     serve,
     start_delivery,
     start_periodic_tasks,
@@ -60,12 +62,14 @@ class Master:
     `federation` exists after `start`. `own` are collections of the master itself, searched beside the nodes'; the
     caller who passes them closes them after the master. `keep_key` is awaited before anybody is admitted, with a
     function that returns the API key for commands on this machine, so that the key is there when the fleet answers.
-    With `new`, a database that is lost or damaged may begin anew. It is checked every `check_every_s` seconds.
+    With `new`, a database that is lost or damaged may begin anew; `restored` says that it is an old copy, put back. It
+    is checked every `check_every_s` seconds.
     """
 
     federation: Federation
     _access: AccessContainer
     _cluster: ClusterPeers
+    _restoration: Restoration
 
     # The tables of the settings by keyword, all optional: `MasterSettings` is the value that is made of them.
     def __init__(
@@ -89,6 +93,7 @@ class Master:
         limits: LimitsConfig | None = None,
         keep_key: Callable[[LocalKey], Awaitable[None]] | None = None,
         new: bool = False,
+        restored: bool = False,
         check_every_s: float = 86_400.0,
     ) -> None:
         self._setup = MasterSettings(
@@ -97,7 +102,7 @@ class Master:
             clock=clock or SystemClock(), own=None if own is None else OwnNode(own), access=access or AccessConfig(),
             search=search or SearchConfig(), ask=ask or AnsweringConfig(), callbacks=callbacks or CallbacksConfig(),
             retention=retention or RetentionConfig(), redact=Redactor(redact, "master.redact"),
-            limits=limits or LimitsConfig(), new=new, check_every_s=check_every_s,
+            limits=limits or LimitsConfig(), new=new, restored=restored, check_every_s=check_every_s,
         )  # fmt: skip
         self._keep_key = keep_key
         self._lifetime = Lifetime(self._setup.clock)
@@ -140,11 +145,13 @@ class Master:
         """Build all parts in order of dependency."""
         lifetime = self._lifetime = Lifetime(self._setup.clock)
         infra = await open_infrastructure(self._setup, lifetime)
-        self._setup = replace(self._setup, new=False)
+        self._setup = replace(self._setup, new=False, restored=False)
         self._membership = infra.membership
         auth = await open_auth(infra, self._before_anybody)
         engines = await open_engines(infra)
+        self._restoration = engines.restoration
         cluster = self._cluster = await open_cluster(infra, auth, engines)
+        await resume_work(infra, engines, cluster)
         await start_delivery(infra, engines, cluster)
         wiring = await open_api(infra, auth, engines, cluster)
         self.federation = wiring.federation

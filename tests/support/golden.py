@@ -65,6 +65,12 @@ _seal = m.SealKeys(own=b"o" * 32, broadcast=b"b" * 32)
 _endpoint = m.EndpointCounters(name="ping", requests=7, errors=2, nanoseconds=125_000, last_error="damaged")
 _problem = m.Problem(part="index", reason="collection products: its table cannot be read")
 _mark = m.LedgerMark("g1", 240)
+_master_mark = m.MasterMark("01hzymaster", 42, "tx-1.crm", "00" * 16, 1_700_000_000_000)
+_recalled = m.RecalledCommand(
+    id="tx-1.crm", action="open_ticket", mark=_master_mark, outcome="ok", epoch=3, compensates="tx-1.shop"
+)
+_held_transaction = m.HeldTransaction(id="tx-1", nodes=["crm"])
+_lost_work = m.LostWork(node="shop", id="j.j1.shop", action="reindex", outcome="ok", work="j1", reason="send it again")
 _denied = m.DeniedCommand(
     id="j.job-1.shop", action="reindex", outcome="ok", work="job job-1", state="ok", look=True, remedy="send it again"
 )
@@ -140,6 +146,7 @@ _master = m.MasterInfo(
     id="01hzymaster", seat="01hzyseat", instance_id="01hzyseat", host="db1", pid=4711, started_at=1_700_000_000.0,
     state="silent", silent_s=1.5, jobs=7, transactions=3,
     disk="low: 1.0 GiB of 100.0 GiB free", broker="ok", broker_since=1_700_000_001.0, database="ok",
+    restored="shop: it has heard another master", restored_since=1_700_000_002.0,
 )  # fmt: skip
 _marks = m.Fingerprints(digest=b"0123456789abcdef", keys=["sku:sku:p1"], traits={"colour": "red"}, vector=b"\x00<")
 _source = m.Source(node="blog", collection="posts", id="p2", score=0.5)
@@ -288,6 +295,7 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             id="tx-1.crm", attempt=2, action="open_ticket", params={"order": "o1"}, epoch=3, compensates="tx-1.shop",
             timeout_s=5.0, start_within_s=30.0,
             heartbeat_s=15.0, overall_s=60.0, retry=_retry, caller=_caller, forward=_forward,
+            mark=_master_mark,
         ),
         _forward,
         _node_audited,
@@ -298,7 +306,8 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             results=[
                 m.CommandResult(id="tx-1.crm", attempt=2, epoch=3, outcome="ok", result={"id": 1}, starts=1, ms=4.5),
                 m.CommandResult(id="tx-1.shop", attempt=1, epoch=3, outcome="failed", error="no such order", starts=1),
-            ]
+            ],
+            ledger=_mark,
         ),
         m.CommandResult(
             id="tx-1.crm", attempt=2, epoch=3, outcome="failed", result={"id": 1}, error="no such order", starts=2,
@@ -315,8 +324,15 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.CancelRequest(ids=["j.job-1.shop"], by="till"),
         m.Cancelled(verdicts={"j.job-1.shop": "never"}),
         _denied,
-        m.LedgerRequest(ids=["j.job-1.shop"]),
-        m.LedgerVerdicts(mark=_mark, retention_s=86_400.0, outcomes={"j.job-1.shop": "ok"}),
+        m.LedgerRequest(
+            ids=["j.job-1.shop"], since=[m.MasterMark("01hzymaster", 41)], after="j.job-0.shop", mark=_master_mark
+        ),
+        m.LedgerVerdicts(
+            mark=_mark, retention_s=86_400.0, outcomes={"j.job-1.shop": "ok"}, marks=[_master_mark],
+            commands=[_recalled], more=True,
+        ),
+        _master_mark,
+        _recalled,
         m.NodeReconcile(node="shop", accept=True),
         m.NodeReconciled(
             node="shop", reason="ledger: it is older", known=_mark, reported=m.LedgerMark("g1", 120), compared=2,
@@ -341,12 +357,14 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
             seq=9, description=_description, in_flight=2, leaving=True, problems=[_problem], heartbeat_s=2.5,
             state="maintenance", at=1_700_000_003.5, ledger=_mark, ledger_accepted=False,
         ),
-        m.Join(description=_description, ledger=_mark),
+        m.Join(description=_description, ledger=_mark, new=True),
         m.Joined(
             node="shop", state="incompatible", heartbeat_s=5.0, reason="upgrade the node", seal=_seal,
-            ledger_accepted=False,
+            ledger_accepted=False, mark=_master_mark,
         ),
-        m.Standing(heartbeat_s=2.5, state="maintenance", reason="set by ann", ledger_accepted=False),
+        m.Standing(
+            heartbeat_s=2.5, state="maintenance", reason="set by ann", ledger_accepted=False, mark=_master_mark
+        ),
         _mark,
         _problem,
         _seal,
@@ -523,6 +541,13 @@ SAMPLES: dict[type[msgspec.Struct], msgspec.Struct] = {
         m.Located(master="01k9zq3x8w6v5t4s2r1p0n9m8j", holds=True),
         m.MasterList(),
         m.MasterListed(masters=[_master]),
+        m.MastersReconcile(accept=True),
+        m.MastersReconciled(
+            reason="shop: it has heard another master", since=1_700_000_002.0, asked={"shop": 3}, unanswered=["crm"],
+            held=[_held_transaction], lost=[_lost_work], more=1, parked=["tx-2"],
+        ),
+        _held_transaction,
+        _lost_work,
         m.CacheClear(),
         m.CacheCleared(entries=8),
         m.Alert(

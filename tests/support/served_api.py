@@ -48,7 +48,13 @@ from fleetfold_master.jobs import BulkReads
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
-from fleetfold_master.recovery import LedgerReconciliation, SettledCommands
+from fleetfold_master.recovery import (
+    HeldTransactions,
+    LedgerReconciliation,
+    Recall,
+    Restoration,
+    SettledCommands,
+)
 from fleetfold_master.schedules import Schedules
 from fleetfold_master.search import Cache
 from fleetfold_master.store import Store
@@ -65,6 +71,7 @@ from fleetfold_shared.messages import (
     Join,
     Joined,
     LedgerMark,
+    LedgerRequest,
     LedgerVerdicts,
     Message,
     NodeAudited,
@@ -79,6 +86,7 @@ from fleetfold_shared.messages import (
     TransactionView,
     encode,
 )
+from fleetfold_shared.restored_marker import MARKER
 
 __all__ = ["Log", "ServedApi", "at_the_owner", "job", "open_served_api", "transaction"]
 
@@ -185,6 +193,9 @@ class _Fleet:
         del node, ids
         return LedgerVerdicts(mark=LedgerMark("a", 0), retention_s=86_400.0)
 
+    async def ask_ledger(self, node: str, ask: LedgerRequest) -> LedgerVerdicts:
+        return await self.verdicts(node, ask.ids)
+
     async def ledger_accepted(self, node: str) -> None:
         self.joined.append(node)
 
@@ -235,6 +246,10 @@ class ServedApi:
         transactions = TransactionVerbs(self.transactions, definitions)  # type: ignore[arg-type]
         run_as = RunAs(self.policy.authorizer, self.log, (actions, transactions))
         self.membership = Membership(store, self.clock, "instance")
+        self.restoration = Restoration(
+            store, self.clock, self.registry, Recall(store, self.fleet.ask_ledger, lambda _node, _mark: True),  # type: ignore[arg-type]
+            HeldTransactions(store, self.membership.id), self.membership, keys / MARKER,
+        )  # fmt: skip
         self.schedules, self.dead_letters = Schedules(store, self.clock, run_as.begin), DeadLetters(store, self.clock)
         self.bindings: Bindings = bind((
             NodeVerbs(
@@ -250,6 +265,7 @@ class ServedApi:
             RecoveryVerbs(
                 SettledCommands(store, self.clock, RetentionConfig()),
                 LedgerReconciliation(store, self.clock, self.registry, self.fleet.verdicts, self.fleet.ledger_accepted),
+                self.restoration,
             ),
             MasterVerbs(MemberList(store, self.membership, Surroundings(Path("/"), store, None)).call),
         ))  # fmt: skip

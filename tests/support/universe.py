@@ -17,7 +17,7 @@ from fleetfold_master.transactions import Decision, Policy, Step, Tx, advance, a
 from support.universe_nodes import delivered, plain
 from support.universe_state import Budget, Effect, Known, Master, State, Told
 
-__all__ = ["beginning", "moves", "violation"]
+__all__ = ["beginning", "committed", "moves", "violation"]
 
 POLICY = Policy(backoff_s=1.0, backoff_max_s=1.0, max_tries=10, compensation_timeout_s=10.0)
 
@@ -26,7 +26,7 @@ def beginning(steps: tuple[Step, ...], budget: Budget) -> Iterator[State]:
     """A transaction that has just been accepted; its master may be dead already."""
     tx = Tx(id="t1", digest="", name="", caller="ann", created_at=0.0)
     state = State(Known.of(Master(tx, steps)), frozenset(), frozenset(), frozenset(), (Effect(),) * len(steps), budget)
-    yield from _committed(state, begin(tx, steps, 0.0, policy=POLICY))
+    yield from committed(state, begin(tx, steps, 0.0, policy=POLICY))
 
 
 def moves(state: State) -> Iterator[State]:
@@ -34,7 +34,7 @@ def moves(state: State) -> Iterator[State]:
     if state.wrong:
         return
     if state.down:
-        yield from _committed(
+        yield from committed(
             state._replace(down=False), redrive(state.tx, state.steps, 0.0, takeover=True, policy=POLICY)
         )
         return
@@ -63,7 +63,7 @@ def violation(state: State) -> str:
     return ""
 
 
-def _committed(state: State, decision: Decision) -> Iterator[State]:
+def committed(state: State, decision: Decision) -> Iterator[State]:
     """A decision's rows are written; its commands are sent, or the master dies before that."""
     commands = frozenset(Known.of(plain(outgoing.command)) for outgoing in decision.commands)
     after = state._replace(master=Known.of(_timeless(decision)))
@@ -80,9 +80,9 @@ def _answered(state: State, told: Known[Told]) -> Iterator[State]:
     if (budget := state.budget.less("master_deaths")) is not None:
         yield state._replace(budget=budget, down=True)
     decision = apply_result(state.tx, state.steps, told.value.node, told.value.result, 0.0, policy=POLICY)
-    yield from _committed(taken, decision)
+    yield from committed(taken, decision)
     if (budget := state.budget.less("duplicates")) is not None:
-        yield from _committed(state._replace(budget=budget), decision)
+        yield from committed(state._replace(budget=budget), decision)
 
 
 def _time_passes(state: State) -> Iterator[State]:
@@ -100,7 +100,7 @@ def _time_passes(state: State) -> Iterator[State]:
 def _at(state: State, now: float, step: Step) -> Iterator[State]:
     """The sweep at `now`, at which only this step's time has come: clocks of steps are not in step."""
     steps = tuple(each if each.name == step.name else _postponed(each, now) for each in state.steps)
-    yield from _committed(state, advance(state.tx, steps, now, policy=POLICY))
+    yield from committed(state, advance(state.tx, steps, now, policy=POLICY))
 
 
 def _postponed(step: Step, now: float) -> Step:

@@ -3,7 +3,7 @@
 A command or a call has an HMAC-SHA-256 under a key that the masters share with that node alone; a broadcast has an
 ed25519 signature. Both cover the subject, the body and the headers of the reply. The keys are derived from the masters'
 own key at the broker, so they are the same on all masters and after a restart. A node receives its keys when it
-registers. Reasons: docs/decisions/0008.
+registers, but not that of the masters' marks, which it only keeps and returns. Reasons: docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ from collections.abc import Mapping
 from typing import Protocol
 
 import nkeys
+from msgspec.structs import replace
 from nacl.exceptions import CryptoError
 from nacl.signing import SigningKey, VerifyKey
 
 from fleetfold_broker.rpc.headers import CORRELATION, DEADLINE, GATHER, SEAL
-from fleetfold_shared.messages import SealKeys
+from fleetfold_shared.messages import MasterMark, SealKeys
 
-__all__ = ["UNSEALED", "Headers", "MasterSeals", "Seals", "is_sealed", "is_sealed_for_all"]
+__all__ = ["UNSEALED", "Headers", "MasterSeals", "Seals", "is_marked", "is_sealed", "is_sealed_for_all"]
 
 MAC_BYTES = 16
 Headers = Mapping[str, str]
@@ -38,6 +39,9 @@ class Seals(Protocol):
     def sealed_for_all(self, subject: str, data: bytes, headers: Headers) -> dict[str, str]:
         """Return `headers` with a seal for a broadcast."""
 
+    def mark(self, node: str, mark: MasterMark) -> MasterMark:
+        """Return the mark with the seal that is for this node."""
+
 
 class MasterSeals:
     """Signer of a fleet with identities. `seed` is the masters' issuer key, an nkey."""
@@ -45,6 +49,7 @@ class MasterSeals:
     def __init__(self, seed: str) -> None:
         self._root = _derived(nkeys.decode_seed(seed.encode())[1], "fleetfold seals")
         self._signing = SigningKey(_derived(self._root, "broadcast"))
+        self._marks = _derived(self._root, "marks")
         self._own: dict[str, bytes] = {}
 
     def __repr__(self) -> str:
@@ -59,6 +64,10 @@ class MasterSeals:
     def sealed_for_all(self, subject: str, data: bytes, headers: Headers) -> dict[str, str]:
         signature = self._signing.sign(_covered(subject, data, headers)).signature
         return {**headers, SEAL: base64.urlsafe_b64encode(signature).decode()}
+
+    def mark(self, node: str, mark: MasterMark) -> MasterMark:
+        covered = f"{node}\n{mark.master}\n{mark.height}\n{mark.restoration}\n{mark.command}"
+        return replace(mark, seal=_mac(self._marks, covered.encode(errors="replace")))
 
     def _key(self, node: str) -> bytes:
         key = self._own.get(node)
@@ -81,6 +90,10 @@ class _Unsealed:
         del subject, data
         return dict(headers)
 
+    def mark(self, node: str, mark: MasterMark) -> MasterMark:
+        del node
+        return mark
+
 
 UNSEALED: Seals = _Unsealed()
 
@@ -89,6 +102,11 @@ def is_sealed(keys: SealKeys, subject: str, data: bytes, headers: Headers) -> bo
     """Verify the seal of a message to the node that has these keys."""
     presented, expected = headers.get(SEAL, ""), _mac(keys.own, _covered(subject, data, headers))
     return presented.isascii() and hmac.compare_digest(presented, expected)
+
+
+def is_marked(seals: Seals, node: str, mark: MasterMark) -> bool:
+    """Verify the seal of a mark that this node returns. Without identities every mark is taken."""
+    return hmac.compare_digest(seals.mark(node, mark).seal.encode(), mark.seal.encode(errors="replace"))
 
 
 def is_sealed_for_all(keys: SealKeys, subject: str, data: bytes, headers: Headers) -> bool:

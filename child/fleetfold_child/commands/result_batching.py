@@ -7,12 +7,12 @@ the node as much as handling its contents.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_shared.concurrency import BackgroundTasks, batches, fail_if_open, resolve_if_open
 from fleetfold_shared.errors import FleetfoldError, TooLarge
-from fleetfold_shared.messages import CommandResult, CommandResults, encode
+from fleetfold_shared.messages import CommandResult, CommandResults, LedgerMark, encode
 
 __all__ = ["ResultBatcher"]
 
@@ -21,11 +21,20 @@ MOST = 64
 MOST_BYTES = 512 * 1024
 
 
-class ResultBatcher:
-    """Publishes on `subject`; results of one iteration of the event loop are published together."""
+ReadMark = Callable[[], Awaitable[LedgerMark | None]]
 
-    def __init__(self, publisher: ConfirmedPublisher, subject: str) -> None:
-        self._publisher, self._subject = publisher, subject
+
+async def _no_mark() -> None:
+    """Default of `ReadMark`: there is no ledger."""
+
+
+class ResultBatcher:
+    """Publishes on `subject`; results of one iteration of the event loop are published together. `mark` reads the
+    ledger's mark, at which it has them.
+    """
+
+    def __init__(self, publisher: ConfirmedPublisher, subject: str, mark: ReadMark = _no_mark) -> None:
+        self._publisher, self._subject, self._mark = publisher, subject, mark
         self._waiting: list[tuple[CommandResult, asyncio.Future[None]]] = []
         self._tasks = BackgroundTasks()
 
@@ -62,7 +71,7 @@ class ResultBatcher:
                 fail_if_open(stored, error)
 
     async def _publish(self, results: Sequence[CommandResult]) -> None:
-        message = CommandResults(results=list(results))
+        message = CommandResults(results=list(results), ledger=await self._mark())
         if len(results) > 1 and len(encode(message)) > MOST_BYTES:
             return await self._publish_in_halves(results)
         try:

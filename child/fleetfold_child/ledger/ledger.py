@@ -25,6 +25,7 @@ from fleetfold_child.ledger import (
     compensation,
     confirmations,
     ledger_mark,
+    master_marks,
     side_effect_log,
     unsent_results,
 )
@@ -41,7 +42,14 @@ from fleetfold_child.ledger.side_effect_log import log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.messages import ActionKind, Command, CommandResult, LedgerMark
+from fleetfold_shared.messages import (
+    ActionKind,
+    Command,
+    CommandResult,
+    LedgerMark,
+    MasterMark,
+    RecalledCommand,
+)
 from fleetfold_storage.sqlite_file import check_pages, is_damage
 from fleetfold_storage.vacuum import free_some
 
@@ -72,7 +80,10 @@ def check_retention(days: float) -> float:
 class Ledger:
     """A ledger. Open it with `Ledger.open`, in one process only."""
 
-    def __init__(self, file: NodeFile, writer: Writer, incarnation: str, clock: Clock, suspects: set[str]) -> None:
+    def __init__(
+        self, file: NodeFile, writer: Writer, incarnation: str, clock: Clock, suspects: set[str], restoration: int
+    ) -> None:
+        self._restoration = restoration
         self._file = file
         self.database = NodeDatabase(writer)
         self._writer = writer
@@ -92,20 +103,21 @@ class Ledger:
         file = NodeFile(path)
         writer = open_writer(file)
 
-        def prepare(connection: sqlite3.Connection) -> set[str]:
+        def prepare(connection: sqlite3.Connection) -> tuple[set[str], int]:
             check_pages(connection)
             schema.create(connection)
             schema.recover(connection)
-            return schema.find_crashed(connection, _SUSPECT_AFTER_CRASHES)
+            suspects = schema.find_crashed(connection, _SUSPECT_AFTER_CRASHES)
+            return suspects, master_marks.read_restoration(connection)
 
         try:
-            suspects = await writer.run(prepare)
+            suspects, restoration = await writer.run(prepare)
         except BaseException as error:
             await writer.close()
             if is_damage(error):
                 raise unusable(error, path) from error
             raise
-        return cls(file, writer, incarnation or new_id(), clock or SystemClock(), suspects)
+        return cls(file, writer, incarnation or new_id(), clock or SystemClock(), suspects, restoration)
 
     async def close(self, *, orderly: bool = True) -> None:
         """Finish submitted operations and close. Commands still running will be run again; after an `orderly` stop
@@ -225,6 +237,19 @@ class Ledger:
         """Return the ledger's generation and its present height."""
         return await self._writer.run(ledger_mark.read)
 
+    async def hear(self, mark: MasterMark) -> None:
+        """Keep a master's mark that came with no command. What was sent before its restoration is not admitted any
+        more."""
+        await self._writer.run(lambda connection: self._hear(connection, mark))
+
+    async def master_marks(self) -> list[MasterMark]:
+        """Return the highest mark of each master that was heard."""
+        return await self._writer.run(master_marks.read_marks)
+
+    async def recall(self, since: Iterable[MasterMark], after: str = "") -> tuple[list[RecalledCommand], bool]:
+        """Return some commands since these marks, by id, from the one behind `after`; and whether more follow."""
+        return await self._writer.run(lambda connection: master_marks.recall(connection, since, after))
+
     async def outcomes(self, ids: Iterable[str]) -> dict[str, str]:
         """Return the outcomes of those of the commands that the ledger has, empty for unfinished ones."""
 
@@ -264,7 +289,14 @@ class Ledger:
         while await self._writer.run(free_some):
             pass
 
+    def _hear(self, connection: sqlite3.Connection, mark: MasterMark) -> None:
+        master_marks.hear(connection, mark)
+        self._restoration = max(self._restoration, mark.restoration)
+
     def _admit(self, connection: sqlite3.Connection, command: Command, plan: Plan) -> Admission:
+        if command.mark is not None and command.mark.restoration < self._restoration:
+            log.warning("ledger.undone_by_restoration", command=command.id, master=command.mark.master)
+            return Admission(Decision.FENCED)
         row = self._find(connection, command.id)
         if command.compensates is None:
             admission = rules.admit(command, row, self._with_facts(connection, row, plan))

@@ -7,7 +7,14 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from fleetfold_child.ledger import cancellations, confirmations, ledger_mark, side_effect_log, unsent_results
+from fleetfold_child.ledger import (
+    cancellations,
+    confirmations,
+    ledger_mark,
+    master_marks,
+    side_effect_log,
+    unsent_results,
+)
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
 __all__ = [
@@ -51,6 +58,7 @@ _TABLES = (
     *side_effect_log.TABLES,
     *unsent_results.TABLES,
     *ledger_mark.TABLES,
+    *master_marks.TABLES,
 )
 _INDEXES = (
     """
@@ -64,6 +72,7 @@ _INDEXES = (
     """,
     "DROP INDEX IF EXISTS fleetfold_command_published",
     *confirmations.INDEXES,
+    *master_marks.INDEXES,
 )
 _COLUMNS = (
     "id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, crashes,"
@@ -149,6 +158,7 @@ def _add_columns(connection: sqlite3.Connection) -> None:
         ("caller", "TEXT NOT NULL DEFAULT ''"),
         ("role", "TEXT NOT NULL DEFAULT ''"),
         ("confirmed", "INTEGER NOT NULL DEFAULT 0"),
+        *master_marks.COLUMNS,
     ):
         if name not in there:
             connection.execute(f"ALTER TABLE fleetfold_command ADD COLUMN {name} {kind}")
@@ -197,8 +207,8 @@ def find_other_compensation(connection: sqlite3.Connection, forward_id: str, but
 _BEGIN = """
     INSERT INTO fleetfold_command
         (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, timeout_s, admitted_at,
-         caller, role)
-    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         caller, role, master, master_height, master_seal, restoration)
+    VALUES (?, ?, ?, 'running', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         starts = excluded.starts, incarnation = excluded.incarnation, epoch = excluded.epoch,
         attempt = excluded.attempt, params = excluded.params
@@ -214,6 +224,7 @@ def begin(
         (
             command.id, command.action, kind, starts, incarnation, command.epoch, command.attempt,
             command.compensates, _text(command.params), command.timeout_s, now, *_caller(command),
+            *master_marks.columns_of(command),
         ),
     )  # fmt: skip
 
@@ -234,8 +245,8 @@ def store_result(connection: sqlite3.Connection, result: CommandResult, now: flo
 _DONE = """
     INSERT INTO fleetfold_command
         (id, action, kind, state, starts, incarnation, epoch, attempt, compensates, params, outcome, answer, published,
-         admitted_at, finished_at, caller, role)
-    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?)
+         admitted_at, finished_at, caller, role, master, master_height, master_seal, restoration)
+    VALUES (?, ?, ?, ?, ?, '', ?, ?, ?, '{}', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (id) DO UPDATE SET
         state = excluded.state, incarnation = '', starts = excluded.starts, outcome = excluded.outcome,
         answer = excluded.answer, published = excluded.published, finished_at = excluded.finished_at
@@ -258,6 +269,7 @@ def insert_done(
         (
             command.id, command.action, kind, state, result.starts, command.epoch, command.attempt,
             command.compensates, result.outcome, _text(result), published, now, now, *_caller(command),
+            *master_marks.columns_of(command),
         ),
     )  # fmt: skip
 

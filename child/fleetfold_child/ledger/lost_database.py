@@ -24,7 +24,8 @@ log = structlog.get_logger(__name__)
 
 WAY_OUT = (
     "restore it from a backup (`fleetfold backup restore`); or start with --new: then this node forgets which commands"
-    " it has run, and the tables of its application in that file begin empty"
+    " it has run, and the tables of its application in that file begin empty. The masters accept that at once if no job"
+    " and no transaction of it is open; else it waits for `fleetfold nodes reconcile NODE --accept`"
 )
 
 

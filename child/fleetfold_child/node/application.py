@@ -40,10 +40,11 @@ class Application:
 class NodeOptions:
     """`granted`: the capabilities that the fleet has granted. `retention_s`: seconds for which the ledger keeps ended
     commands that the masters have confirmed. `redact` is applied to errors; all files are read every `check_every_s`
-    seconds.
+    seconds. `new`: its operator says that its ledger begins anew.
     """
 
     granted: Several[Capability] = CAPABILITIES
     retention_s: float = RETENTION_S
     redact: Redactor = field(default_factory=Redactor)
     check_every_s: float = CHECK_EVERY_S
+    new: bool = False

@@ -47,7 +47,9 @@ from fleetfold_shared.messages import (
     Join,
     Joined,
     LedgerMark,
+    LedgerRequest,
     LedgerVerdicts,
+    MasterMark,
     NodeAuditEntry,
     NodeDescription,
     NodeGet,
@@ -74,7 +76,8 @@ LAST_ERROR = 200
 class Node:
     """A running node. `start` returns when a master has registered it; `stopped` is set when it must end.
 
-    It does not offer what it was not granted: the broker would not deliver the requests.
+    It does not offer what it was not granted: the broker would not deliver the requests. `new`: its operator says that
+    its ledger was lost, and has it begin anew.
     """
 
     def __init__(
@@ -100,7 +103,7 @@ class Node:
         self._granted = options.granted
         self._forgetting = Forgetting(ledger, application.databases, options.retention_s, self._ask_settled)
         self._confirmed = ConfirmedPublisher(bus)
-        self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name))
+        self._batches = ResultBatcher(self._confirmed, bus.subjects.result(self._name), self._present_mark)
         self._results = ResultPublisher(
             self._batches, ledger, description.incarnation, lambda: self.epochs, options.redact
         )
@@ -156,6 +159,7 @@ class Node:
         await self._batches.stop()
         await self._reports.stop()
         await self._on_ledger(self._results.mark_published())
+        await self._present_mark()
         try:
             await self._heartbeats.say(leaving=True)
             await self._bus.connection.barrier()
@@ -170,6 +174,7 @@ class Node:
         """Take the state, the heartbeat interval and the verdict on the ledger that a master has sent."""
         self._acceptance.apply(accepted=standing.ledger_accepted, reason=standing.reason)
         self._heartbeats.apply(standing)
+        self._tasks.spawn(self._hear(standing.mark))
 
     def supersede(self, incarnation: str) -> None:
         """Stop, because another process owns the name now."""
@@ -191,10 +196,16 @@ class Node:
         """Return the latest commands in the ledger, oldest first."""
         return await asyncio.to_thread(read_node_audit, self._ledger.path, since, limit)
 
-    async def verdicts(self, ids: Several[str]) -> LedgerVerdicts:
-        """Return what the ledger has of these commands."""
-        outcomes = await self._ledger.outcomes(ids)
-        return LedgerVerdicts(mark=await self._ledger.mark(), retention_s=self._options.retention_s, outcomes=outcomes)
+    async def verdicts(self, ask: LedgerRequest) -> LedgerVerdicts:
+        """Return what the ledger has of these commands, and of what it was sent since."""
+        await self._hear(ask.mark)
+        ledger, outcomes = self._ledger, await self._ledger.outcomes(ask.ids)
+        verdicts = LedgerVerdicts(mark=await ledger.mark(), retention_s=self._options.retention_s, outcomes=outcomes)
+        if ask.since is None:
+            return verdicts
+        commands, more = await ledger.recall(ask.since, ask.after)
+        marks = await ledger.master_marks()
+        return msgspec.structs.replace(verdicts, marks=marks, commands=commands, more=more)
 
     def join_again(self) -> None:
         """Register again, because the master has lost its store."""
@@ -279,13 +290,19 @@ class Node:
         await self._on_ledger(self._read_mark())
 
         async def attempt() -> Joined:
-            join = Join(description=self.description, ledger=self._mark)
+            join = Join(description=self.description, ledger=self._mark, new=self._options.new)
             return await self._bus.request(subject, join, Joined, JOIN_S)
 
         joined = await wait_for_master(attempt, "node.awaiting_master")
         self._seals.trust(joined.seal)
         self._acceptance.apply(accepted=joined.ledger_accepted, reason=joined.reason)
         self._heartbeats.joined(joined)
+        await self._hear(joined.mark)
+
+    async def _hear(self, mark: MasterMark | None) -> None:
+        """Keep a master's mark."""
+        if mark is not None:
+            await self._on_ledger(self._ledger.hear(mark))
 
     async def _ask_who_has_the_name(self) -> None:
         """Stop, and raise `Unavailable`, if another process has the name."""
@@ -325,6 +342,11 @@ class Node:
         while True:
             await asyncio.sleep(self._heartbeats.heartbeat_s / 2)
             await self._on_ledger(self._read_mark())
+
+    async def _present_mark(self) -> LedgerMark | None:
+        """The ledger's mark as it is now; as it was, if the ledger cannot be read."""
+        await self._on_ledger(self._read_mark())
+        return self._mark
 
     async def _read_mark(self) -> None:
         self._mark = await self._ledger.mark()

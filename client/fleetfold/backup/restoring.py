@@ -27,20 +27,11 @@ from fleetfold_broker.quarantine import set_aside
 from fleetfold_broker.secret_file import private_folder, replace
 from fleetfold_child.ledger.node_audit import LEDGER
 from fleetfold_shared.errors import InvalidInput, NotFound, Unavailable
+from fleetfold_shared.restored_marker import MARKER, RestoredMarker
 
-__all__ = ["MARKER", "RestoredBackup", "RestoredMarker", "restore_backup"]
+__all__ = ["RestoredBackup", "restore_backup"]
 
-MARKER = "restored.json"
 _DATABASE, _DUMP = "master.db", "master.dump"
-
-
-class RestoredMarker(msgspec.Struct, frozen=True):
-    """`restored.json` beside a restored database: its backup, and the instant of the copy; times are Unix seconds."""
-
-    backup: str
-    part: str
-    taken_at: float
-    restored_at: float
 
 
 class RestoredBackup(msgspec.Struct, frozen=True):

@@ -6,9 +6,12 @@ import builtins
 
 from fleetfold.caller import Caller
 from fleetfold_shared import verbs
-from fleetfold_shared.messages import MasterInfo, MasterList
+from fleetfold_shared.messages import MasterInfo, MasterList, MastersReconcile, MastersReconciled
 
 __all__ = ["Masters"]
+
+
+RECONCILE_S = 60.0
 
 
 class Masters:
@@ -21,3 +24,9 @@ class Masters:
         """List the masters, the longest running first: whether each is alive, and how many jobs and transactions it
         drives."""
         return (await self._caller.ask(verbs.masters.LIST, MasterList())).masters
+
+    async def reconcile(self, *, accept: bool = False) -> MastersReconciled:
+        """Ask the nodes what has happened since the masters' database was copied, after an old copy was put back. With
+        `accept` go on without the nodes that do not answer, whose transactions are parked, and forget the list of what
+        is lost."""
+        return await self._caller.ask(verbs.masters.RECONCILE, MastersReconcile(accept=accept), RECONCILE_S)

@@ -43,6 +43,7 @@ from fleetfold_cli.parsing.common_options import (
     New,
     Option,
     OutputOptions,
+    Restored,
     StatePath,
 )
 from fleetfold_cli.terminal import Injected
@@ -69,12 +70,13 @@ Database = Annotated[
 @Parameter(name="*")
 @dataclass(frozen=True, slots=True)
 class MasterData:
-    """What a master holds, and whether it may have lost it."""
+    """What a master holds, and whether it may have lost it, or has an old copy of it."""
 
     collection: Annotated[
         tuple[str, ...], Many(help="`notes=notes.jsonl`: a collection of the master's own, searched beside the nodes'.")
     ] = ()
     new: New = False
+    restored: Restored = False
 
 
 MASTER_DATA = MasterData()
@@ -112,7 +114,9 @@ async def up(
         async with AsyncExitStack() as opened:
             server = await opened.enter_async_context(running_broker(config, listening, store, keys, "up"))
             url = reachable(server)
-            running = await opened.enter_async_context(running_master(config, url, home, keys, new=own.new))
+            running = await opened.enter_async_context(
+                running_master(config, url, home, keys, new=own.new, restored=own.restored)
+            )
             start = partial(running_child, url=url, settings=config, data=place, new=own.new)
             children, lost = await _started({child.name: start(child) for child in config.children}, opened)
             backups = scheduled_backups(config, home, lambda places: places.with_master(home, keys), data=data)
@@ -185,7 +189,7 @@ async def master(
     private(place, keys)
     with until_signalled() as stop:
         async with (
-            running_master(config, url, place, keys, new=own.new) as running,
+            running_master(config, url, place, keys, new=own.new, restored=own.restored) as running,
             scheduled_backups(config, place, lambda places: places.with_master(place, keys), master=True),
         ):
             ready = {

@@ -114,12 +114,12 @@ async def running_broker(
 
 @asynccontextmanager
 async def running_master(
-    config: Config, url: str, data: Path, keys: Path, *, new: bool = False
+    config: Config, url: str, data: Path, keys: Path, *, new: bool = False, restored: bool = False
 ) -> AsyncIterator[Master]:
     """A master on the broker at `url`, its database in `data`, the fleet's secrets in `keys`.
 
     There it keeps the key for commands on this machine. Its own collections are in `data` as well. The broker is waited
-    for. A `new` one may begin without the database that it has lost.
+    for. A `new` one may begin without the database that it has lost; that of a `restored` one is an old copy.
     """
     require("master", besides=("cryptography",))  # that is for certificates alone
     async with AsyncExitStack() as opened:
@@ -131,7 +131,8 @@ async def running_master(
             url, data=data, prefix=config.prefix, heartbeat_s=config.master.heartbeat_s, access=config.access,
             keys=keys, tls=find_tls(url, config.tls), search=config.search, ask=config.ask, own=own,
             database=config.master.database, callbacks=config.callbacks, retention=config.retention,
-            redact=config.master.redact, limits=config.limits, new=new, check_every_s=config.master.check_every_s,
+            redact=config.master.redact, limits=config.limits, new=new, restored=restored,
+            check_every_s=config.master.check_every_s,
             keep_key=None if config.access.insecure else partial(keep_local_key, keys, url),
         )  # fmt: skip
         await master.start()

@@ -13,9 +13,27 @@ from cyclopts import Parameter
 from fleetfold_shared.config import LogFormat, LogLevel
 
 __all__ = [
-    "ACCESS", "BROKER_ACCESS", "COMMON", "CONNECTION", "DAEMON", "OUTPUT", "AccessOptions", "BrokerAccessOptions",
-    "CommonOptions", "ConnectOptions", "DaemonOptions", "Days", "Duration", "Flag", "Many", "New", "Option",
-    "OutputOptions", "Seconds", "StatePath",
+    "ACCESS",
+    "BROKER_ACCESS",
+    "COMMON",
+    "CONNECTION",
+    "DAEMON",
+    "OUTPUT",
+    "AccessOptions",
+    "BrokerAccessOptions",
+    "CommonOptions",
+    "ConnectOptions",
+    "DaemonOptions",
+    "Days",
+    "Duration",
+    "Flag",
+    "Many",
+    "New",
+    "Option",
+    "OutputOptions",
+    "Restored",
+    "Seconds",
+    "StatePath",
 ]  # fmt: skip
 
 Option: Callable[..., Parameter] = partial(Parameter, show_default=False)
@@ -38,6 +56,10 @@ Days: Callable[..., Parameter] = partial(Parameter, metavar="DAYS", show_default
 
 New = Annotated[bool, Flag(help="Begin anew what is lost or damaged: its database, and collections without a source.")]
 """Without it, a lost database is refused."""
+Restored = Annotated[
+    bool, Flag(help="Its database is an old copy that was put back: ask the nodes first what has happened since.")
+]
+"""Without it, a master finds that out by what the nodes tell."""
 
 
 def StatePath(help: str, folder: str) -> Parameter:  # noqa: A002, N802 (as `Parameter` has it)

@@ -8,9 +8,9 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from fleetfold_cli.views.text import ago, cell, table
-from fleetfold_shared.messages import MasterInfo
+from fleetfold_shared.messages import MasterInfo, MastersReconciled
 
-__all__ = ["listing"]
+__all__ = ["listing", "reconciled"]
 
 FIGURES = frozenset({"process", "jobs", "transactions"})
 COLOUR = {"answering": "green", "alive": "green", "silent": "red", "left": "dim"}
@@ -27,7 +27,24 @@ def listing(masters: Sequence[MasterInfo]) -> RenderableType:
     return Group(made, *[line for one in masters for line in _wrong(one)])
 
 
+def reconciled(found: MastersReconciled) -> RenderableType:
+    """What was asked, what waits, and what is lost."""
+    lines = [cell(f"the masters' database is an old copy: {found.reason}", "red")] if found.reason else []
+    lines += [cell(f"{node}: asked; {many:,} commands since the copy") for node, many in found.asked.items()]
+    lines += [cell(f"{node}: does not answer; start it, or go on without it (--accept)") for node in found.unanswered]
+    lines += [cell(f"transaction {one.id}: waits for {', '.join(one.nodes)}") for one in found.held]
+    lines += [cell(f"transaction {key}: parked; see `fleetfold tx show {key}`") for key in found.parked]
+    if not found.lost:
+        return Group(*lines, cell("nothing is lost that a node knows of"))
+    made = table("node", "command", "action", "outcome", "what to do")
+    for one in found.lost:
+        made.add_row(cell(one.node), cell(one.id), cell(one.action), one.outcome or "unfinished", cell(one.reason))
+    return Group(*lines, made, *([cell(f"and {found.more:,} more")] if found.more else []))
+
+
 def _wrong(one: MasterInfo) -> Iterator[Text]:
+    if one.restored:
+        yield cell(f"the database is an old copy: {one.restored}; see `fleetfold masters reconcile`", "red")
     if one.broker not in {None, "ok"}:
         yield cell(f"the broker does not store: {one.broker}, since {ago(one.broker_since)}", "red")
     if one.disk:
@@ -38,4 +55,5 @@ def _wrong(one: MasterInfo) -> Iterator[Text]:
 
 def _state(one: MasterInfo) -> Text:
     said = one.state if one.silent_s is None else f"{one.state} for {one.silent_s:.1f} s"
+    said = f"{said}, restored" if one.restored else said
     return Text(said, style=COLOUR[one.state])

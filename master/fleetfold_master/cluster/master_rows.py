@@ -3,6 +3,8 @@
 Only the master that deletes a dead master's row takes over its work. The deletion requires the heartbeat counter that
 was last seen, so a master that came back keeps its work. Each takeover is one database transaction. The new owner is
 written here; the epoch of each transaction rises where the transaction is resumed.
+
+The height of each master, raised with its heartbeats, is kept when its row is deleted: see `MasterMark`.
 """
 
 from __future__ import annotations
@@ -15,13 +17,22 @@ from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 from fleetfold_master.store.columns import select_by_key
 from fleetfold_master.store.compiled_statements import Script
 from fleetfold_master.store.database import Store
-from fleetfold_master.store.master_tables import LEFT, master
+from fleetfold_master.store.master_tables import LEFT, master, master_mark
 from fleetfold_master.store.tables import job, tx
 
 __all__ = ["Seen", "StoredMaster", "TakenOver", "count_owned", "heartbeat", "join", "leave", "read_all", "take"]
 
+KEPT = 10_000
+"""Masters whose marks are kept: one that is forgotten would be taken for one that an old copy lacks."""
+
 _INSERT = insert(master).values({column.key: bindparam(column.key) for column in master.c}).inline()
 _HEARTBEAT = update(master).where(master.c.id == bindparam("key")).values(heartbeats=master.c.heartbeats + 1)
+_BEGIN = insert(master_mark).values(master=bindparam("me"), height=0).inline()
+_RAISE = (
+    update(master_mark).where(master_mark.c.master == bindparam("me")).values(height=master_mark.c.height + 1)
+    .returning(master_mark.c.height)
+)  # fmt: skip
+_FORGET = delete(master_mark).where(master_mark.c.seq < select(func.max(master_mark.c.seq)).scalar_subquery() - KEPT)
 _LEAVE = update(master).where(master.c.id == bindparam("key")).values(heartbeats=LEFT)
 _SEEN = select(master.c.id, master.c.heartbeats).order_by(master.c.id)
 _DEAD = delete(master).where(master.c.id == bindparam("key"), master.c.heartbeats == bindparam("seen"))
@@ -79,6 +90,8 @@ def join(script: Script, me: StoredMaster) -> None:
     """Insert this master's row, and take over the work of its data directory's last process, of masters that left, and
     unowned work."""
     script.run(_INSERT, **me._asdict())
+    script.run(_BEGIN, me=me.id)
+    script.run(_FORGET)
     for dead, seen in script.rows(_OF_INSTANCE, here=me.instance_id, left=LEFT):
         if dead != me.id:
             take(script, Seen(dead, seen), me.id)
@@ -86,10 +99,11 @@ def join(script: Script, me: StoredMaster) -> None:
         script.run(statement, me=me.id)
 
 
-def heartbeat(script: Script, me: str) -> list[Seen]:
-    """Write a heartbeat. Returns the other masters as of now."""
+def heartbeat(script: Script, me: str) -> tuple[int, list[Seen]]:
+    """Write a heartbeat. Returns this master's height, and the other masters as of now."""
     script.run(_HEARTBEAT, key=me)
-    return [Seen(*row) for row in script.rows(_SEEN) if row[0] != me]
+    ((height,),) = script.rows(_RAISE, me=me)
+    return height, [Seen(*row) for row in script.rows(_SEEN) if row[0] != me]
 
 
 def leave(script: Script, me: str) -> None:

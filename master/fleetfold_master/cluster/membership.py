@@ -25,6 +25,7 @@ from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.ids import new_id
+from fleetfold_shared.messages import MasterMark
 
 __all__ = ["HEARTBEAT_S", "Membership"]
 
@@ -54,12 +55,15 @@ class _Watched:
 class Membership:
     """The membership of one master for one lifetime; its `id` is new at each start.
 
-    `others` are the live masters as of the last heartbeat, and `dead` those whose work is to be taken over. `lost` is
-    set when this master has lost its lease.
+    `mark` tells nodes which master it is, and how far it has come. `others` are the live masters as of the last
+    heartbeat, and `dead` those whose work is to be taken over. `lost` is set when this master has lost its lease, or
+    `begins_again` for another reason.
     """
 
     def __init__(self, store: Store, clock: Clock, instance_id: str, publish: Publish = publish_to_nobody) -> None:
         self.id = new_id()
+        self._height = self._restoration = 0
+        self.begins_again = False
         self.others: frozenset[str] = frozenset()
         self.lost = asyncio.Event()
         self.dead: tuple[Seen, ...] = ()
@@ -67,6 +71,20 @@ class Membership:
         self._found_dead = asyncio.Event()
         self._watched: dict[str, _Watched] = {}
         self._tasks = BackgroundTasks()
+
+    @property
+    def mark(self) -> MasterMark:
+        """This master, the number of its heartbeats that are in the database, and of the last restoration."""
+        return MasterMark(self.id, self._height, restoration=self._restoration)
+
+    def restored(self, number: int) -> None:
+        """Mark what is sent from now on with the number of a restoration."""
+        self._restoration = number
+
+    def begin_again(self) -> None:
+        """Have this master drop what it has in memory and start anew, as after the loss of its lease."""
+        self.begins_again = True
+        self.lost.set()
 
     async def join(self) -> None:
         """Join, with the work of the last process of this data directory, of masters that left, and unowned work.
@@ -104,7 +122,7 @@ class Membership:
 
     async def heartbeat(self) -> None:
         """Write a heartbeat, and check the other masters."""
-        seen = await self._store.script(partial(master_rows.heartbeat, me=self.id))
+        self._height, seen = await self._store.script(partial(master_rows.heartbeat, me=self.id))
         self.dead = self._look_at(seen)
         before, self.others = self.others, frozenset(each.id for each in seen if each not in self.dead)
         if self.dead:

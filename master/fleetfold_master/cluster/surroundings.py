@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -16,9 +17,15 @@ __all__ = ["Surroundings"]
 
 
 class Surroundings:
-    """`look` reads the disk and the broker anew. `broker` is None without a system account."""
+    """`look` reads the disk and the broker anew. `broker` is None without a system account, `old` says since when
+    and why the database is known to be an old copy.
+    """
 
-    def __init__(self, data: Path, store: Store, broker: StoreHealth | None) -> None:
+    def __init__(
+        self, data: Path, store: Store, broker: StoreHealth | None,
+        old: Callable[[], tuple[float, str] | None] = lambda: None,
+    ) -> None:  # fmt: skip
+        self._old = old
         self._disk = DiskWatch("master", lambda: DiskSpace.of(data), "it can accept no work")
         self._store, self._broker = store, broker
 
@@ -31,7 +38,9 @@ class Surroundings:
     def described(self, me: MasterInfo) -> MasterInfo:
         """Return this master's description with them."""
         broker = self._broker
+        since, restored = self._old() or (None, None)
         return replace(
             me, disk=self._disk.said, database=self._store.damage or "ok",
             broker=None if broker is None else broker.failure or "ok", broker_since=broker and broker.since,
+            restored=restored, restored_since=since,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
@@ -33,17 +33,23 @@ CutOff = Callable[[str], Awaitable[None]]
 of messages."""
 
 
+TakeOver = Callable[[Sequence[str]], Awaitable[None]]
+"""Resumes these transactions of a dead master."""
+
+
 class ClusterPeers:
     """Routing of results and of requests to the owners of the work, and its resumption after a takeover.
 
-    `on_failure` is awaited with each result that has an error code, before it is acknowledged.
+    `take_over` resumes a dead master's transactions. `on_failure` is awaited with each result that has an error code,
+    before it is acknowledged.
     """
 
     def __init__(
         self, peers: Peers, fleet: NodeGateway, topology: Topology, jobs: Jobs, transactions: Transactions,
-        on_failure: OnFailure, cut_off: CutOff, is_replaced: Callable[[str, str], bool],
+        take_over: TakeOver, on_failure: OnFailure, cut_off: CutOff, is_replaced: Callable[[str, str], bool],
     ) -> None:  # fmt: skip
-        self._topology, self._jobs, self._transactions, self._cut_off = topology, jobs, transactions, cut_off
+        self._topology, self._jobs, self._take_over, self._cut_off = topology, jobs, take_over, cut_off
+        self._transactions = transactions
         engines = ((_job_of, jobs), (_transaction_of, transactions))
         self.results = ResultRouting(engines, peers, fleet.learn, on_failure, is_replaced)
         self._peers = peers
@@ -62,7 +68,7 @@ class ClusterPeers:
         await settle_all([self._take_off_the_bus(taken.dead), self._recover(taken)])
 
     async def _recover(self, taken: TakenOver) -> None:
-        await self._transactions.recover(taken.transactions)
+        await self._take_over(taken.transactions)
         await self._jobs.recover(taken.jobs)
         await self._jobs.sweep()
 

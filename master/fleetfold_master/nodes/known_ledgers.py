@@ -41,7 +41,7 @@ def is_refusal(node: str, reason: str) -> bool:
 
 
 def _settle(node: str) -> str:
-    return f"settle it with `fleetfold nodes reconcile {node}`"
+    return f"settle it with `fleetfold nodes reconcile {node} --accept`"
 
 
 def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:
@@ -49,6 +49,12 @@ def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:
     if mark is None:
         return node
     return replace(node, ledger_generation=mark.generation, ledger_height=mark.height)
+
+
+def _later(before: LedgerMark | None, mark: LedgerMark | None) -> LedgerMark | None:
+    if before is None or mark is None or before.generation != mark.generation:
+        return mark
+    return max(before, mark, key=lambda one: one.height)
 
 
 class KnownLedgers:
@@ -62,10 +68,20 @@ class KnownLedgers:
         return self._reported[node][2] if node in self._reported else None
 
     def tell(self, node: str, incarnation: str, mark: LedgerMark | None, seq: int = 0) -> None:
-        """Take what a join, or the heartbeat `seq`, of that incarnation tells."""
+        """Take what a join, or the heartbeat `seq`, of that incarnation tells. One process's ledger gets no older: a
+        lower height is of a message that was overtaken by a result.
+        """
         before = self._reported.get(node)
-        if before is None or before[0] != incarnation or seq >= before[1] or seq == 0:
+        if before is None or before[0] != incarnation:
             self._reported[node] = (incarnation, seq, mark)
+        elif seq >= before[1] or seq == 0:
+            self._reported[node] = (incarnation, seq, _later(before[2], mark))
+
+    def tell_height(self, node: str, incarnation: str, mark: LedgerMark) -> None:
+        """Take what results of that incarnation tell."""
+        before = self._reported.get(node)
+        if before is not None and before[0] == incarnation:
+            self._reported[node] = (incarnation, before[1], _later(before[2], mark))
 
     def judge(self, node: StoredNode) -> tuple[StoredNode, str]:
         """Return the node with the present ledger as the known one, and why it is refused, if it is."""

@@ -30,6 +30,7 @@ from fleetfold_shared.messages import (
     Joined,
     LedgerRequest,
     LedgerVerdicts,
+    MasterMark,
     Message,
     NodeAudited,
     NodeAuditRequest,
@@ -130,6 +131,8 @@ class NodeGateway:
             return self._incarnation_in(holder, answers[-1])
 
         record, fresh = await self._registry.join(name, join.description, probe, join.ledger)
+        still_open = await self._accept_new(name, join)
+        record = self._registry.record(self._registry.get(name))
         await self._topology.ensure_node(name, join.description.concurrency)
         if answers == [None]:  # one that is not connected would have been told at once
             self._hooks.publish(NameTaken(name))
@@ -140,9 +143,26 @@ class NodeGateway:
         self.epochs.described(name, join.description)
         log.info("node.joined", node=name, state=record.state, incarnation=join.description.incarnation)
         return Joined(
-            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason,
+            node=name, state=record.state, heartbeat_s=self._presence.heartbeat_s, reason=record.reason + still_open,
             seal=self._seals.keys(name), ledger_accepted=not self._registry.refuses_ledger(name),
+            mark=self._sealed_mark(name),
         )  # fmt: skip
+
+    async def _accept_new(self, name: str, join: Join) -> str:
+        """Accept the ledger of a node whose operator says that it begins anew, if nothing of the node is open. Returns
+        what is."""
+        if not join.new or join.ledger is None or not self._registry.refuses_ledger(name):
+            return ""
+        if still_open := await self._hooks.open_on(name):
+            log.warning("node.not_accepted_as_new", node=name, open=still_open)
+            return f" (it is new, but has open work: {', '.join(still_open)})"
+        await self._registry.accept_ledger(name, join.ledger)
+        log.warning("node.accepted_as_new", node=name, meaning="its ledger was lost; nothing of it was open")
+        return ""
+
+    def _sealed_mark(self, name: str) -> MasterMark | None:
+        mark = self._hooks.mark()
+        return None if mark is None else self._seals.mark(name, mark)
 
     async def _heartbeat(self, message: Incoming) -> None:
         name = self._bus.subjects.token(message.subject, 1)
@@ -194,7 +214,11 @@ class NodeGateway:
         """Send the node its heartbeat interval, its state, and whether its ledger is accepted."""
         now, accepted = self._registry.standing(name), not self._registry.refuses_ledger(name)
         standing = Standing(
-            heartbeat_s=self._presence.heartbeat_s, state=now.state, reason=now.reason, ledger_accepted=accepted
+            heartbeat_s=self._presence.heartbeat_s,
+            state=now.state,
+            reason=now.reason,
+            ledger_accepted=accepted,
+            mark=self._sealed_mark(name),
         )
         await self._tell(name, "standing", standing)
 
@@ -254,7 +278,11 @@ class NodeGateway:
 
     async def verdicts(self, node: str, ids: Sequence[str]) -> LedgerVerdicts:
         """What the node's ledger has of these commands. Raises `Unavailable` if it does not answer."""
-        answer = await self._ask_one(node, "ledger", LedgerRequest(ids=[*ids]), AUDIT_S)
+        return await self.ask_ledger(node, LedgerRequest(ids=[*ids]))
+
+    async def ask_ledger(self, node: str, ask: LedgerRequest) -> LedgerVerdicts:
+        """What the node's ledger says. Raises `Unavailable` if it does not answer."""
+        answer = await self._ask_one(node, "ledger", ask, AUDIT_S)
         if answer is None:
             raise Unavailable(f"node: {node} does not answer, so its ledger cannot be read; start it", field="node")
         if answer.error is not None:

@@ -119,7 +119,8 @@ class Registry(NodeDirectory):
         if heartbeat.leaving:
             self._presence.left(name)
             self._clocks.forget(name)
-            self._take(node, replace(node, stopped_at=self._clock.wall()))
+            self._ledgers.tell(name, heartbeat.description.incarnation, heartbeat.ledger, heartbeat.seq)
+            self._take(node, replace(self._ledgers.judge(node)[0], stopped_at=self._clock.wall()))
             return "ok"
         self._presence.heard(name, heartbeat.heartbeat_s)
         self._in_flight[name] = heartbeat.in_flight
@@ -136,6 +137,16 @@ class Registry(NodeDirectory):
     def own_clock_is_wrong(self) -> bool:
         """Whether most nodes agree that this master's clock is."""
         return self._clocks.off_s(THIS) is not None
+
+    def told_with_results(self, name: str, incarnation: str, mark: LedgerMark) -> None:
+        """Take the mark of the ledger that has results of this incarnation: an older one is one that denies them."""
+        node = self._nodes.get(name)
+        if node is None or node.state == "removed" or node.description.incarnation != incarnation:
+            return
+        self._ledgers.tell_height(name, incarnation, mark)
+        known, _ = self._ledgers.judge(node)
+        if known != node:
+            self._take(node, known)
 
     async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
         """Make this ledger the known one."""

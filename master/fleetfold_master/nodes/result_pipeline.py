@@ -15,7 +15,7 @@ from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.interceptors import bind_log_context
 from fleetfold_broker.rpc.pipeline import Call, CallKey, Handler, compose
 from fleetfold_master.nodes.inflow import Inflow
-from fleetfold_master.nodes.result_decoding import RESULTS, DecodeResults
+from fleetfold_master.nodes.result_decoding import RESULTS, DecodeResults, TellLedger, tell_nobody
 from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.messages import CommandResult, Message
 from fleetfold_shared.redaction import Redactor
@@ -29,11 +29,21 @@ Learn = Callable[[str, CommandResult], Awaitable[None]]
 TakeResult = Callable[[str, CommandResult], Awaitable[bool]]
 """Commits a node's result at the engine that owns its command; returns False when nothing here knows the command."""
 
+OnUnknown = Callable[[str], None]
+"""Called with a node whose result belongs to nothing: the database may be an old copy."""
+
 RESULT: CallKey[CommandResult] = CallKey("result")
 """One result of the message."""
 
 
-def result_pipeline(inflow: Inflow, redact: Redactor, learn: Learn, take: TakeResult) -> Handler:
+def result_pipeline(
+    inflow: Inflow,
+    redact: Redactor,
+    learn: Learn,
+    take: TakeResult,
+    on_unknown: OnUnknown = lambda _node: None,
+    tell_ledger: TellLedger = tell_nobody,
+) -> Handler:
     """Return the pipeline.
 
     Epochs are learned by an explicit step, before the engines: whoever is told of a command's end must not get an
@@ -41,11 +51,11 @@ def result_pipeline(inflow: Inflow, redact: Redactor, learn: Learn, take: TakeRe
     """
     interceptors = (
         bind_log_context,
-        DecodeResults(inflow, redact),
+        DecodeResults(inflow, redact, tell_ledger),
         each_result,
         LearnEpochs(learn),
     )
-    return compose(interceptors, RouteResult(take, inflow))
+    return compose(interceptors, RouteResult(take, inflow, on_unknown))
 
 
 async def each_result(call: Call, proceed: Handler) -> Message | None:
@@ -70,8 +80,8 @@ class LearnEpochs:
 class RouteResult:
     """Handler of one result: hands it to the engine that owns its command; one of no command counts as junk."""
 
-    def __init__(self, take: TakeResult, inflow: Inflow) -> None:
-        self._take, self._inflow = take, inflow
+    def __init__(self, take: TakeResult, inflow: Inflow, on_unknown: OnUnknown) -> None:
+        self._take, self._inflow, self._on_unknown = take, inflow, on_unknown
         self._quiet = LimitedLog(log)
 
     async def __call__(self, call: Call) -> None:
@@ -79,3 +89,4 @@ class RouteResult:
         if not await self._take(node, result):
             self._quiet.warning("result.of_nothing_known", node, node=node, command=result.id)
             self._inflow.junk(node)
+            self._on_unknown(node)

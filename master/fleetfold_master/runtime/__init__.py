@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetfold_master.runtime.api_wiring import open_api, serve
 from fleetfold_master.runtime.auth import open_auth
-from fleetfold_master.runtime.cluster import open_cluster, start_delivery
+from fleetfold_master.runtime.cluster import open_cluster, resume_work, start_delivery
 from fleetfold_master.runtime.engines import open_engines
 from fleetfold_master.runtime.infrastructure import MasterSettings, open_infrastructure
 from fleetfold_master.runtime.lifetime import GRACE_S, Lifetime
@@ -14,5 +14,5 @@ from fleetfold_master.runtime.supervisor import Supervisor
 
 __all__ = [
     "GRACE_S", "Lifetime", "MasterSettings", "Supervisor", "open_api", "open_auth", "open_cluster", "open_engines",
-    "open_infrastructure", "serve", "start_delivery", "start_periodic_tasks", "subscriptions",
+    "open_infrastructure", "resume_work", "serve", "start_delivery", "start_periodic_tasks", "subscriptions",
 ]  # fmt: skip

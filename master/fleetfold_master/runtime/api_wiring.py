@@ -82,7 +82,8 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
     policy = AccessPolicy(
         access.authorizer, access.limits, access.audit, denied, access.authenticator.where, infra.clock
     )
-    surroundings = Surroundings(infra.setup.data, infra.store, auth.broker)
+    restoration = engines.restoration
+    surroundings = Surroundings(infra.setup.data, infra.store, auth.broker, lambda: restoration.old)
     federation, counts = _federation(infra, cache), _open_counts(infra)
     definitions = Definitions(infra.store, infra.clock, infra.registry.find)
     bulk = BulkReads(infra.store, engines.jobs)
@@ -97,7 +98,7 @@ async def open_api(infra: Infrastructure, auth: Auth, engines: Engines, cluster:
         actions, JobVerbs(engines.jobs, bulk), transactions, DefinitionVerbs(definitions),
         ScheduleVerbs(schedules, access.authorizer, run_as),
         DeadLetterVerbs(infra.dead_letters, run_as, engines.outbox.retry),
-        _recovery(infra),
+        _recovery(infra, engines),
         AccessVerbs(access, denied), MasterVerbs(MemberList(infra.store, infra.membership, surroundings).call),
     ))  # fmt: skip
     routing = cluster.owner_routing(bindings)
@@ -156,11 +157,12 @@ def _evaluation(infra: Infrastructure, federation: Federation, counts: SearchSta
     )  # fmt: skip
 
 
-def _recovery(infra: Infrastructure) -> RecoveryVerbs:
+def _recovery(infra: Infrastructure, engines: Engines) -> RecoveryVerbs:
     gateway = infra.gateway
     return RecoveryVerbs(
         SettledCommands(infra.store, infra.clock, infra.setup.retention),
         LedgerReconciliation(infra.store, infra.clock, infra.registry, gateway.verdicts, gateway.ledger_accepted),
+        engines.restoration,
     )
 
 

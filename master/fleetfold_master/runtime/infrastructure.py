@@ -25,6 +25,7 @@ from fleetfold_master.events import EventHub
 from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
 from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
 from fleetfold_master.nodes.node_rows import NodeRows
+from fleetfold_master.recovery.open_work import read_open_work
 from fleetfold_master.runtime.connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
 from fleetfold_master.search import OwnNode
@@ -53,7 +54,7 @@ INSTANCE_ID, _FORMER_INSTANCE_ID = "instance_id", "seat"
 @dataclass(frozen=True, slots=True)
 class MasterSettings:
     """The settings of a master, with defaults filled in. They stay the same across restarts by the supervisor, but for
-    `new`: the database may begin empty at the first start only.
+    `new`, the database may begin empty, and `restored`, it is an old copy: those are of the first start only.
     """
 
     url: str
@@ -73,6 +74,7 @@ class MasterSettings:
     redact: Redactor
     limits: LimitsConfig
     new: bool
+    restored: bool
     check_every_s: float
 
 
@@ -144,6 +146,7 @@ async def open_infrastructure(setup: MasterSettings, lifetime: Lifetime) -> Infr
     hooks = GatewayHooks(
         before_removal=dead_letters.of_removed_node, tell_epochs=epoch_sharing.tell,
         alone=lambda: invalidation.alone, publish=events.publish, refuses=replaced.refuses,
+        mark=lambda: membership.mark, open_on=partial(read_open_work, store),
     )  # fmt: skip
     channel = NodeChannel(bus, scatter, topology, seals)
     gateway = NodeGateway(channel, registry, presence, inflow, setup.own, hooks)

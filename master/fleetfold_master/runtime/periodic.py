@@ -51,6 +51,7 @@ def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
 def _drive(infra: Infrastructure, engines: Engines) -> None:
     sweeps = (infra.presence.sweep, engines.jobs.sweep, engines.transactions.sweep, engines.cancellations.sweep)
     infra.lifetime.repeat(SWEEP_S, *sweeps)
+    infra.lifetime.repeat(SWEEP_S, engines.restoration.sweep)
 
 
 def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:

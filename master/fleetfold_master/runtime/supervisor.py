@@ -1,4 +1,5 @@
-"""The crash-only restart loop of one process: a master that has lost its lease drops all state and starts again.
+"""The crash-only restart loop of one process: a master that has lost its lease drops all state and starts again, as
+does one whose database turns out to be an old copy.
 
 No in-memory state survives a restart, so no earlier decision can take effect after the lease was lost. It is what a
 process supervisor does after a kill, without waiting for one.
@@ -50,7 +51,8 @@ class Supervisor:
     async def _restart_when_lost(self, membership: Membership) -> None:
         while True:
             await membership.lost.wait()
-            log.warning("master.lease_lost", id=membership.id)
+            if not membership.begins_again:
+                log.warning("master.lease_lost", id=membership.id)
             await self._end_quietly()
             membership = await self._begin_with_retries()
             log.info("master.restarted", id=membership.id)

@@ -17,7 +17,7 @@ from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, effe
 from fleetfold_shared.errors import Conflict
 from fleetfold_shared.messages import CommandResult
 
-__all__ = ["advance", "apply_result", "begin", "cancel", "redrive"]
+__all__ = ["advance", "apply_result", "begin", "cancel", "redrive", "turn_back"]
 
 
 def begin(tx: Tx, steps: Iterable[Step], now: float, *, policy: Policy | None = None) -> Decision:
@@ -93,12 +93,18 @@ def cancel(
 ) -> Decision:
     """Start compensation at somebody's request. Raises `Conflict` if it has ended, is compensating, or passed its
     pivot."""
-    builder = DecisionBuilder(tx, steps, now, policy=policy)
     if tx.state != "running":
         raise Conflict(f"id: {tx.id!r} is {tx.state}; only one that is running can be cancelled", field="id")
-    if builder.committing():
+    rows = tuple(steps)
+    if DecisionBuilder(tx, rows, now, policy=policy).committing():
         raise Conflict(f"id: {tx.id!r} has passed its point of no return and goes on to its end", field="id")
-    abandon(builder, f"cancelled by {by}: {why}" if why else f"cancelled by {by}")
+    return turn_back(tx, rows, f"cancelled by {by}: {why}" if why else f"cancelled by {by}", now, policy=policy)
+
+
+def turn_back(tx: Tx, steps: Iterable[Step], why: str, now: float, *, policy: Policy | None = None) -> Decision:
+    """Start the compensation of a transaction that runs, whatever is in flight."""
+    builder = DecisionBuilder(tx, steps, now, policy=policy)
+    abandon(builder, why)
     _go_on(builder)
     return builder.decision()
 

@@ -87,10 +87,10 @@ def _is_compensated(step: Step) -> bool:
 def _drive_step(builder: DecisionBuilder, step: Step) -> None:
     if step.state == "compensating":
         wait_for_compensation(builder, step)
-    elif step.state == "waiting":
+    elif step.state == "waiting" and not step.possibly_applied:
         builder.settle(step, state="skipped")
         builder.note("skipped", step, "it was never sent")
-    elif step.state in {"done", "unknown", "no_result", "failed"}:
+    elif step.state in {"waiting", "done", "unknown", "no_result", "failed"}:
         _compensate_next(builder, step)
 
 

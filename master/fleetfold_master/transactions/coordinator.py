@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 
 import msgspec
@@ -16,8 +16,9 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import cancel
-from fleetfold_master.transactions.model import Decision, Tx, parse_id
+from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, parse_id
 from fleetfold_master.transactions.operator_commands import resolve, retry, skip
+from fleetfold_master.transactions.recalled import knows_command, park_unasked
 from fleetfold_master.transactions.rows import Loaded
 from fleetfold_master.transactions.transaction_engine import TransactionEngine
 from fleetfold_master.transactions.transaction_options import TransactionOptions
@@ -27,7 +28,7 @@ from fleetfold_master.transactions.validation import Lookup, validate
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks, ends_within
 from fleetfold_shared.errors import Conflict, FleetfoldError, NotFound
-from fleetfold_shared.messages import CommandResult, Transact, TransactionState, TransactionView
+from fleetfold_shared.messages import CommandResult, RecalledCommand, Transact, TransactionState, TransactionView
 
 __all__ = ["Transactions"]
 
@@ -50,7 +51,8 @@ class Transactions:
         cancellations: Cancellations | None = None,
     ) -> None:
         options = options or TransactionOptions()
-        self._refuses, self._ask_again = options.refuses, AskAgain(clock)
+        self._refuses, self._ask_again, self._release = options.refuses, AskAgain(clock), options.release
+        self._on_unknown = options.on_unknown
         self._store, self._clock, self._lookup, self._owner = store, clock, lookup, options.owner
         self._cancellations = cancellations
         self._engine = TransactionEngine(store, sender, clock, health, options, cancellations)
@@ -108,6 +110,8 @@ class Transactions:
         active = self._active.get(address.tx)
         if active is None:
             return await self._uncancelled.run(self._take_late(address.tx, node, result))
+        if not knows_command(active.tx, active.steps, result.id):
+            self._on_unknown(node)
         await self._engine.take(active, node, result)
         return True
 
@@ -158,22 +162,32 @@ class Transactions:
         return key in self._active
 
     async def fetch(self, key: str) -> bool:
-        """Whether the transaction is in memory; those that have not ended always are."""
+        """Whether the transaction is in memory; those of this master that have not ended are, unless held back. Raises
+        `Unavailable` for one that stays so."""
+        if not self.owns(key):
+            await self._release(key)
         return self.owns(key)
 
     async def owner_of(self, key: str) -> str | None:
         """The master that owns the transaction; None if it has ended or does not exist."""
         return await rows.read_owner(self._store, key)
 
-    async def recover(self, keys: Sequence[str] | None = None) -> None:
+    async def recover(
+        self, keys: Sequence[str] | None = None, recalled: Mapping[str, Sequence[RecalledCommand]] | None = None
+    ) -> None:
         """Resume transactions of an earlier master, or those of them in `keys`: the epoch rises, and all commands in
-        flight are sent again."""
-        fresh = []
-        for tx, steps, timeline in await rows.load_unfinished(self._store, self._owner, keys):
-            if tx.id not in self._active:
-                self._active[tx.id] = Active(tx, steps, timeline)
-                fresh.append(self._active[tx.id])
-        await self._uncancelled.run(self._engine.redrive(fresh, takeover=True))
+        flight are sent again. `recalled` is what nodes have told, by id, after an old copy of the rows was put back."""
+        fresh = await self._take_up(keys)
+        await self._uncancelled.run(self._engine.resume(fresh, recalled or {}))
+
+    async def park_unasked(self, waiting: Mapping[str, Collection[str]], by: str) -> None:
+        """Park transactions of an earlier master that wait for nodes, by id, which could not be asked."""
+
+        def decide(tx: Tx, steps: Sequence[Step], now: float, policy: Policy) -> Decision:
+            return park_unasked(tx, steps, sorted(waiting[tx.id]), by, now, policy=policy)
+
+        for active in await self._take_up([*waiting]):
+            await self._uncancelled.run(self._engine.operate(active, decide))
 
     async def resend_all(self) -> None:
         """Send all commands in flight again: the broker lost them."""
@@ -188,6 +202,15 @@ class Transactions:
     async def close(self) -> None:
         """Wait for the writes in progress. Transactions are resumed at the next start."""
         await self._uncancelled.close()
+
+    async def _take_up(self, keys: Sequence[str] | None) -> Sequence[Active]:
+        """Take unfinished transactions of an earlier master into memory. Returns those that were not there."""
+        fresh = []
+        for tx, steps, timeline in await rows.load_unfinished(self._store, self._owner, keys):
+            if tx.id not in self._active:
+                self._active[tx.id] = Active(tx, steps, timeline)
+                fresh.append(self._active[tx.id])
+        return fresh
 
     async def _start(self, transact: Transact, caller: str, role: str, digest: str) -> TransactionView:
         try:

@@ -117,14 +117,16 @@ def _field_of(path: str) -> Callable[[Mapping[str, Any]], Any]:
 
 
 def _begin(builder: DecisionBuilder, step: Step) -> None:
-    """Send a new forward command. A step whose placeholders cannot be filled in fails without being sent."""
-    number = len(step.runs) + 1
+    """Send a new forward command; that of a step which waits and has one, as a node has told, is sent again. A step
+    whose placeholders cannot be filled in fails without being sent."""
+    before = step.runs[:-1] if step.state == "waiting" else step.runs
+    number = len(before) + 1
     try:
         builder.send(
             step,
             "sent" if number == 1 else "tried again",
             state="running",
-            runs=(*step.runs, None),
+            runs=(*before, None),
             tries=step.tries + 1,
             command=forward_id(step, number),
         )

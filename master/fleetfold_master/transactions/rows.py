@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,8 +20,8 @@ from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import Callback, Filter, Rollback, TimelineEntry, TransactionState
 
 __all__ = [
-    "Loaded", "changes", "claim", "guard", "load", "load_newest", "load_unfinished", "read_digest", "read_needing",
-    "read_owner",
+    "Loaded", "changes", "claim", "guard", "load", "load_many", "load_newest", "load_unfinished", "read_digest",
+    "read_needing", "read_owner", "read_unfinished_nodes",
 ]  # fmt: skip
 
 Loaded = tuple[Tx, tuple[Step, ...], list[TimelineEntry]]
@@ -122,6 +123,25 @@ async def load_unfinished(store: Store, owner: str | None = None, keys: Sequence
     for part in batches(keys, KEYS_AT_ONCE):
         found += await _with_parts(store, await store.read(query.where(tx_table.c.id.in_(part))))
     return found
+
+
+async def load_many(store: Store, keys: Sequence[str]) -> dict[str, Loaded]:
+    """Load those of the transactions `keys` that exist, without their timelines."""
+    found: list[Loaded] = []
+    for part in batches(keys, KEYS_AT_ONCE):
+        rows = await store.read(select(tx_table).where(tx_table.c.id.in_(part)))
+        found += await _with_parts(store, rows, timeline=False)
+    return {loaded[0].id: loaded for loaded in found}
+
+
+async def read_unfinished_nodes(store: Store, owner: str | None = None) -> dict[str, set[str]]:
+    """The nodes of each transaction that has not ended: of all masters, or those of `owner`."""
+    query = select(tx_table.c.id, step_table.c.node).join(step_table, step_table.c.tx == tx_table.c.id)
+    query = query.where(_UNFINISHED) if owner is None else query.where(_UNFINISHED, tx_table.c.owner == owner)
+    nodes = defaultdict[str, set[str]](set)
+    for row in await store.read(query):
+        nodes[row["id"]].add(row["node"])
+    return dict(nodes)
 
 
 async def load_newest(store: Store, limit: int, state: TransactionState | None = None) -> list[Loaded]:

@@ -6,7 +6,7 @@ at a time. Many transactions share each commit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -24,11 +24,12 @@ from fleetfold_master.transactions.abandoned import abandoned_commands
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
 from fleetfold_master.transactions.model import Decision, Step, Tx
+from fleetfold_master.transactions.recalled import resume_recalled
 from fleetfold_master.transactions.transaction_options import TransactionOptions
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import Unavailable
-from fleetfold_shared.messages import CommandResult, TimelineEntry
+from fleetfold_shared.messages import CommandResult, RecalledCommand, TimelineEntry
 
 __all__ = ["TransactionEngine"]
 
@@ -87,6 +88,14 @@ class TransactionEngine:
 
         def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
             return redrive(tx, steps, self._clock.wall(), takeover=takeover, policy=self._policy)
+
+        await settle_all([self.apply(active, decide) for active in actives])
+
+    async def resume(self, actives: Iterable[Active], recalled: Mapping[str, Sequence[RecalledCommand]]) -> None:
+        """Resume work of an earlier master, with what the nodes have told of it where that is younger than the rows."""
+
+        def decide(tx: Tx, steps: Sequence[Step]) -> Decision:
+            return resume_recalled(tx, steps, recalled.get(tx.id, ()), self._clock.wall(), policy=self._policy)
 
         await settle_all([self.apply(active, decide) for active in actives])
 

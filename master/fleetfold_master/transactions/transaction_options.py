@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 
 from fleetfold_master.events import Publish, publish_to_nobody
@@ -11,10 +11,22 @@ from fleetfold_master.nodes import Refuses, refuse_none
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.transactions.model import Policy, Step, Tx
 
-__all__ = ["Audited", "TransactionOptions"]
+__all__ = ["Audited", "Release", "TransactionOptions"]
 
 Audited = Callable[[Tx, Sequence[Step], float], Sequence[Write]]
 """Returns the audit entries of a transaction's end, given its steps and the time."""
+
+
+Release = Callable[[str], Awaitable[None]]
+"""Resumes a transaction of this master that is held back, or raises `Unavailable` if it must stay so."""
+
+
+async def hold_nothing(_key: str) -> None:
+    """Default of `Release`: nothing is held back."""
+
+
+def ignore(_node: str) -> None:
+    """Default of `on_unknown`: do nothing."""
 
 
 def _not_audited(_tx: Tx, _steps: Sequence[Step], _now: float) -> Sequence[Write]:
@@ -26,7 +38,8 @@ def _not_audited(_tx: Tx, _steps: Sequence[Step], _now: float) -> Sequence[Write
 class TransactionOptions:
     """Options of `Transactions`. `at_end` is called with each `Tx` when it is committed, rolled back or parked, and
     returns further writes of the same commit. `owner` is the master's id where there may be several. `refuses` tells
-    results of a node's replaced process.
+    results of a node's replaced process. `release` is awaited with each id that is asked for and not in memory.
+    `on_unknown` is called with a node that answers a command which was never sent.
     """
 
     policy: Policy = field(default_factory=Policy)
@@ -35,3 +48,5 @@ class TransactionOptions:
     owner: str | None = None
     publish: Publish = publish_to_nobody
     refuses: Refuses = refuse_none
+    release: Release = hold_nothing
+    on_unknown: Callable[[str], None] = ignore

@@ -10,6 +10,7 @@ from msgspec import Meta
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.execution import Callback, Caller, Progress, RetryPolicy
+from fleetfold_shared.messages.ledgers import LedgerMark, MasterMark
 from fleetfold_shared.messages.nodes import ActionKind
 
 __all__ = [
@@ -49,7 +50,7 @@ class Command(Message, frozen=True, kw_only=True):
     storage of the message in the broker: an older command is not started. `timeout_s` limits one try, `overall_s` all
     of them since the storage, and `heartbeat_s` the time between two progress reports. `caller` requested it: the owner
     of a schedule that fired; for a compensation, the caller of the transaction. `forward`: what the masters know of the
-    forward command, if it took effect.
+    forward command, if it took effect. `mark` is that of the master that sends it.
     """
 
     id: str
@@ -65,6 +66,7 @@ class Command(Message, frozen=True, kw_only=True):
     overall_s: float | None = None
     retry: RetryPolicy | None = None
     caller: Caller | None = None
+    mark: MasterMark | None = None
 
 
 class CommandResult(Message, frozen=True, kw_only=True):
@@ -93,9 +95,10 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
 
 class CommandResults(Message, frozen=True, kw_only=True):
-    """`res.<node>`: results of one or more commands."""
+    """`res.<node>`: results of one or more commands, and the mark of the ledger that has them."""
 
     results: list[CommandResult]
+    ledger: LedgerMark | None = None
 
 
 class Run(Message, frozen=True, kw_only=True):

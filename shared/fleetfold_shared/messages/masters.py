@@ -9,7 +9,10 @@ import msgspec
 
 from fleetfold_shared.messages.base import Message
 
-__all__ = ["Locate", "Located", "MasterInfo", "MasterList", "MasterListed", "MasterState"]
+__all__ = [
+    "HeldTransaction", "Locate", "Located", "LostWork", "MasterInfo", "MasterList", "MasterListed", "MasterState",
+    "MastersReconcile", "MastersReconciled",
+]  # fmt: skip
 
 MasterState = Literal["answering", "alive", "silent", "left"]
 
@@ -23,7 +26,8 @@ class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     The answering one alone says how its surroundings are: `disk`, that the volume of its data is low or full, or empty;
     `broker`, `ok` or why a server of the broker does not store, with `broker_since`; `database`, `ok` or its damage.
-    Without identities the broker cannot be asked.
+    Without identities the broker cannot be asked. `restored` says why its database is known to be an old copy, while
+    the nodes are asked what has happened since, and `restored_since` when that became known.
     """
 
     id: str
@@ -40,6 +44,8 @@ class MasterInfo(msgspec.Struct, frozen=True, kw_only=True):
     broker_since: float | None = None
     database: str | None = None
     instance_id: str = ""
+    restored: str | None = None
+    restored_since: float | None = None
 
 
 class MasterList(Message, frozen=True, kw_only=True):
@@ -50,6 +56,53 @@ class MasterListed(Message, frozen=True, kw_only=True, omit_defaults=False):
     """Masters, oldest first."""
 
     masters: list[MasterInfo]
+
+
+class MastersReconcile(Message, frozen=True, kw_only=True):
+    """`masters.reconcile`: ask the nodes what has happened since the masters' database was copied, after an old copy
+    was put back. `accept` goes on without the nodes that do not answer, and forgets the list of what is lost.
+    """
+
+    accept: bool = False
+
+
+class HeldTransaction(msgspec.Struct, frozen=True, kw_only=True):
+    """A transaction that does not advance until these nodes were asked."""
+
+    id: str
+    nodes: list[str]
+
+
+class LostWork(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that a node has, and that does not agree with the masters' database. `work` is its job or transaction;
+    `outcome` is empty while it is unfinished. `reason` says what does not agree, and what to do.
+    """
+
+    node: str
+    id: str
+    action: str
+    outcome: str
+    work: str
+    reason: str
+
+
+class MastersReconciled(Message, frozen=True, kw_only=True, omit_defaults=False):
+    """What is known after the nodes were asked. `reason` is empty when the database is not, or no more, known as an old
+    copy, and `since` absent then.
+
+    `asked` counts by node the commands since the copy; `unanswered` are the nodes that did not answer, and `held` the
+    transactions that wait for them. `lost` is what callers must look at or send again, the newest first, without `more`
+    of them. `parked` are transactions that were parked by this request.
+    """
+
+    reason: str
+    since: float | None
+    asked: dict[str, int]
+    unanswered: list[str]
+    held: list[HeldTransaction]
+    lost: list[LostWork]
+    more: int = 0
+    parked: list[str] = []
 
 
 class Locate(Message, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ from msgspec import Meta
 from fleetfold_shared.ids import Identifier, Slug
 from fleetfold_shared.messages.base import Message
 from fleetfold_shared.messages.execution import RetryPolicy
-from fleetfold_shared.messages.ledgers import LedgerMark
+from fleetfold_shared.messages.ledgers import LedgerMark, MasterMark
 
 __all__ = [
     "CAPABILITIES", "ActionInfo", "ActionKind", "AssignedState", "Capability", "CollectionInfo", "DiscoveredNode",
@@ -132,10 +132,13 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
 
 class Join(Message, frozen=True, kw_only=True):
-    """`nodes.join`: register a node that has credentials, and the ledger of this mark."""
+    """`nodes.join`: register a node that has credentials, and the ledger of this mark. `new`: its operator says that
+    the ledger was lost, and has it begin anew.
+    """
 
     description: NodeDescription
     ledger: LedgerMark | None = None
+    new: bool = False
 
 
 class SealKeys(msgspec.Struct, frozen=True):
@@ -153,7 +156,7 @@ class SealKeys(msgspec.Struct, frozen=True):
 class Joined(Message, frozen=True, kw_only=True):
     """Reply to `nodes.join`: the heartbeat interval in seconds, the node's state, and the reason if it is not `active`.
     `seal` is absent in a fleet without identities. Unless `ledger_accepted` the node must run no command: its ledger is
-    not the one that the masters know.
+    not the one that the masters know. `mark` is that of the master.
     """
 
     node: str
@@ -162,6 +165,7 @@ class Joined(Message, frozen=True, kw_only=True):
     reason: str = ""
     seal: SealKeys | None = None
     ledger_accepted: bool = True
+    mark: MasterMark | None = None
 
 
 class EndpointCounters(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -187,13 +191,14 @@ class ServiceCounters(Message, frozen=True, kw_only=True):
 
 class Standing(Message, frozen=True, kw_only=True):
     """`call.<node>.standing`: a change since the node joined: its heartbeat interval in seconds, its state and the
-    reason, or whether its ledger is accepted.
+    reason, or whether its ledger is accepted. `mark` is that of the master.
     """
 
     heartbeat_s: Annotated[float, Meta(gt=0, le=300)]
     state: NodeState
     reason: str = ""
     ledger_accepted: bool = True
+    mark: MasterMark | None = None
 
 
 class Superseded(Message, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -61,6 +62,7 @@ async def test_a_lost_ledger_is_an_error_and_nothing_is_run(fleet: Fleet) -> Non
     await node_with_a_job(fleet, "first")
     await fleet.stop_child("shop")
     remove(fleet.place / "shop")
+    await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"], id="waits", detach=True)
     await fleet.start_child("shop", new=True)
     node = await becomes(fleet, "error")
     assert node.failing == ["ledger"]
@@ -71,6 +73,15 @@ async def test_a_lost_ledger_is_an_error_and_nothing_is_run(fleet: Fleet) -> Non
     assert running is not None
     with pytest.raises(Unavailable, match="the masters refuse this node's ledger"):
         await running.cancel(["j.first.shop"], "ann")
+
+
+async def test_a_node_that_begins_anew_is_accepted_when_nothing_of_it_is_open(fleet: Fleet) -> None:
+    await node_with_a_job(fleet, "first")
+    await fleet.stop_child("shop")
+    remove(fleet.place / "shop")
+    await fleet.start_child("shop", new=True)
+    assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+    assert (await fleet.client.nodes.get("shop")).reason == ""
 
 
 async def test_a_command_that_waits_runs_only_when_the_ledger_is_accepted(fleet: Fleet) -> None:
@@ -140,6 +151,26 @@ async def test_a_ledger_that_was_accepted_is_the_known_one_at_every_master(fleet
             return registry.get("shop").state == "active"
 
         await eventually(known_there)
+
+
+async def test_what_a_result_has_told_is_known_before_the_next_heartbeat(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fleet.start_child("shop")
+    await fleet.stop_child("shop")
+    place = fleet.place / "shop"
+    shutil.copy(place / "node.db", place / "copy")
+    await fleet.start_child("shop")
+    node = fleet.children["shop"]._node
+    assert node is not None
+    monkeypatch.setattr(node._heartbeats, "say", asyncio.Event().wait)
+    await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])
+    assert str((await fleet.client.nodes.get("shop")).ledger).endswith("height=2)")
+    await fleet.vanish_child("shop")
+    remove(place)
+    (place / "copy").rename(place / "node.db")
+    await fleet.start_child("shop")
+    assert "it is older (height 0, known 2)" in (await becomes(fleet, "error")).reason
 
 
 async def test_the_known_height_survives_the_master(fleet: Fleet) -> None:

@@ -13,10 +13,10 @@ import pytest
 
 from fleetfold.backup import BackupManifest, RestoredBackup, find_backup, restore_backup
 from fleetfold.backup.catalogue import manifest_name, object_name
-from fleetfold.backup.restoring import MARKER, RestoredMarker
 from fleetfold_broker.file_lock import FileLock
 from fleetfold_child.data_lock import DataLock
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
+from fleetfold_shared.restored_marker import MARKER, RestoredMarker
 from support.backups import PASSPHRASE, FleetData, open_table
 
 

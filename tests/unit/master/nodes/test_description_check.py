@@ -13,12 +13,12 @@ from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import (
     ActionInfo,
     CollectionInfo,
-    EndpointFigures,
+    EndpointCounters,
     Heartbeat,
     Message,
     NodeDescription,
     Pong,
-    ServiceFigures,
+    ServiceCounters,
     decode,
     encode,
 )
@@ -95,14 +95,16 @@ def test_epochs_of_ever_new_names_are_not_kept() -> None:
     assert len(told[1]) <= 256
 
 
+def _counted(**lie: int) -> ServiceCounters:
+    return ServiceCounters(incarnation="i1", version="1", started="", endpoints=[EndpointCounters("ping", **lie)])
+
+
 @pytest.mark.parametrize(
     "message",
     [
         Heartbeat(seq=-1, description=HONEST), Heartbeat(seq=1, description=HONEST, in_flight=-1),
         Heartbeat(seq=1, description=HONEST, in_flight=10**18), Pong(incarnation="i1", in_flight=-1),
-        Pong(incarnation="x" * 5000),
-        ServiceFigures(incarnation="i1", version="1", started="", endpoints=[EndpointFigures("ping", requests=-1)]),
-        ServiceFigures(incarnation="i1", version="1", started="", endpoints=[EndpointFigures("ping", nanoseconds=-1)]),
+        Pong(incarnation="x" * 5000), _counted(requests=-1), _counted(nanoseconds=-1),
     ],
     ids=lambda one: type(one).__name__,
 )  # fmt: skip

@@ -9,7 +9,7 @@ from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.messages import LedgerMark, NodeDescription
 
 KNOWN = LedgerMark("a", 240)
-WAY_OUT = "; put the newest copy back, or settle it with `fleetfold nodes reconcile shop`"
+WAY_OUT = "; put the newest copy back, or settle it with `fleetfold nodes reconcile shop --accept`"
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_what_is_known_rises_with_the_ledger_and_never_falls() -> None:
     ledgers.tell("shop", "i1", LedgerMark("a", 7))
     higher, why = ledgers.judge(node(5))
     assert (higher.ledger, why) == (LedgerMark("a", 7), "")
-    ledgers.tell("shop", "i1", LedgerMark("a", 6), 9)
+    ledgers.tell("shop", "i2", LedgerMark("a", 6))
     same, why = ledgers.judge(higher)
     assert (same.ledger, "it is older" in why) == (LedgerMark("a", 7), True)
 
@@ -57,3 +57,13 @@ def test_a_heartbeat_that_was_overtaken_tells_nothing() -> None:
     assert ledgers.reported("shop") == LedgerMark("a", 7)
     ledgers.tell("shop", "i2", LedgerMark("a", 5), 1)
     assert ledgers.reported("shop") == LedgerMark("a", 5)
+
+
+def test_a_heartbeat_that_a_result_has_overtaken_makes_no_ledger_old() -> None:
+    ledgers = KnownLedgers()
+    ledgers.tell("shop", "i1", LedgerMark("g", 1))
+    ledgers.tell_height("shop", "i1", LedgerMark("g", 5))
+    ledgers.tell("shop", "i1", LedgerMark("g", 3), 2)
+    assert ledgers.reported("shop") == LedgerMark("g", 5)
+    ledgers.tell("shop", "i2", LedgerMark("g", 3))
+    assert ledgers.reported("shop") == LedgerMark("g", 3)

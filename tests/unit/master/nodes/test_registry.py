@@ -472,9 +472,8 @@ async def test_a_ledger_that_has_grown_since_its_refusal_is_accepted_at_once(roo
 
 
 async def test_a_refused_ledger_is_an_error_until_it_is_accepted(room: Room) -> None:
-    await room.join()
-    for height in (9, 5):
-        room.registry.heard("shop", Heartbeat(seq=10 - height, description=described(), ledger=LedgerMark("a", height)))
+    for incarnation, height in (("i1", 9), ("i2", 5)):
+        await room.registry.join("shop", described(incarnation), room.probe, LedgerMark("a", height))
     assert (room.registry.get("shop").state, room.registry.acts("shop")) == ("error", False)
     assert "older (height 5, known 9)" in room.registry.refuses_ledger("shop")
     await room.registry.accept_ledger("shop", LedgerMark("a", 5))
