@@ -70,7 +70,8 @@ class _Audit:
         if self._view.state == "parked":
             self._parked()
         elif self._view.state not in {"committed", "rolled_back"}:
-            self._broken(f"it is {self._view.state}: {self._view.error}")
+            steps = ", ".join(f"{step.name} on {step.node} {step.state}" for step in self._view.steps)
+            self._broken(f"it has not ended, and is {self._view.state}: {self._view.error}; {steps}")
             return
         for step in self._view.steps:
             self._step(step)

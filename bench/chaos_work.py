@@ -82,14 +82,17 @@ async def work(client: Client, given: Sequence[Plan], pace: Callable[[float], Aw
 
 
 async def calm(client: Client, given: Sequence[Plan], *, send_again: bool) -> list[TransactionView]:
-    """How those ended that did, within the calm. With `send_again`, callers send what the fleet does not know."""
+    """How each is after the calm, or when it has ended; those are left out that the fleet does not know. With
+    `send_again`, callers send these again.
+    """
 
     async def one(plan: Plan) -> TransactionView | None:
+        view: TransactionView | None = None
         with suppress(TimeoutError, NotFound):
             async with asyncio.timeout(CALM_S):
                 while True:
                     try:
-                        view = await _insist(lambda: client.transactions.wait(plan.tx, LONG_POLL_S))
+                        view = await _insist(lambda: client.transactions.wait(plan.tx, LONG_POLL_S)) or view
                     except NotFound:
                         if not send_again:
                             raise
@@ -97,6 +100,8 @@ async def calm(client: Client, given: Sequence[Plan], *, send_again: bool) -> li
                         continue
                     if view is not None and view.state in ENDED:
                         return view
+        with suppress(NotFound, DeadlineExceeded):
+            return view or await client.transactions.get(plan.tx)
         return None
 
     views = await asyncio.gather(*(one(plan) for plan in given))
