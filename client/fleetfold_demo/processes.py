@@ -40,6 +40,11 @@ class DaemonProcess:
             raise Unavailable(f"it ended with code {self._process.returncode}: {self._last_words()}")
         self.ready = line.decode().strip()
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.returncode is not None
+
     async def kill(self) -> None:
         """SIGKILL: no goodbye, no clean-up."""
         self._process.kill()

@@ -12,7 +12,7 @@ import signal
 import socket
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,12 +89,17 @@ class Fleet:
         found: dict[str, Any] = msgspec.json.decode(self._daemons[name].ready)
         return found
 
-    async def start(self, name: str, *words: str, env: Mapping[str, str] | None = None) -> None:
-        """Start the daemon `name` with `fleetfold WORDS`, in `env` or this process's; return when it is up."""
+    async def start(
+        self, name: str, *words: str, env: Mapping[str, str] | None = None, once: Sequence[str] = ()
+    ) -> None:
+        """Start the daemon `name` with `fleetfold WORDS`, in `env` or this process's; return when it is up.
+
+        The words of `once` are for this start only.
+        """
         self._words[name] = [*words, "--json"]
         if env is not None or name not in self._python:
             self._env[name] = env
-        await self._start_again(name)
+        await self._start_again(name, *once)
 
     async def install(self, version: Version, *names: str) -> None:
         """Stop the daemons that run, and start them again as this version. New ones will be started as it."""
@@ -106,9 +111,13 @@ class Fleet:
 
     async def start_core(self) -> None:
         """A broker on a free port, which it keeps from then on, and a master."""
+        await self.start_broker()
+        await self.start("master", "master")
+
+    async def start_broker(self) -> None:
+        """A broker on a free port, which it keeps from then on."""
         await self.start("broker", "broker", "--port", "0")
         self._words["broker"] = ["broker", "--port", self.url.rpartition(":")[2], "--json"]
-        await self.start("master", "master")
 
     async def start_second_master(self, name: str = "second") -> None:
         """Another master on the database and the keys of the first, with a data directory of its own."""
@@ -138,6 +147,25 @@ class Fleet:
     async def stop(self, name: str) -> None:
         """SIGTERM, and wait for its end."""
         await self._daemons[name].stop()
+
+    async def revive(self, *names: str) -> list[str]:
+        """Start those again whose process has ended by itself; return their names."""
+        ended = [name for name in names if self._daemons[name].has_ended]
+        for name in ended:
+            await self._start_again(name)
+        return ended
+
+    def rename(self, name: str, other: str) -> None:
+        """Call a running daemon by another name, so that a second process can be started under its own."""
+        self._daemons[other] = self._daemons.pop(name)
+        self._words[other], self._env[other] = self._words.pop(name), self._env.pop(name)
+        if name in self._frozen:
+            self._frozen.remove(name)
+            self._frozen.add(other)
+
+    def has_ended(self, name: str) -> bool:
+        """Whether its process has ended."""
+        return self._daemons[name].has_ended
 
     def pid(self, name: str) -> int:
         """Whose process it is; `server` is the nats-server."""
@@ -183,9 +211,13 @@ class Fleet:
         for daemon in reversed(self._daemons.values()):
             await daemon.stop()
 
-    async def _start_again(self, name: str) -> None:
+    async def _start_again(self, name: str, *once: str) -> None:
         self._daemons[name] = await start_daemon(
-            name, self._words[name], self.place, self._env[name], python=self._python.get(name, sys.executable)
+            name,
+            [*self._words[name], *once],
+            self.place,
+            self._env[name],
+            python=self._python.get(name, sys.executable),
         )
 
     def _port_is_free(self) -> bool:

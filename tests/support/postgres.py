@@ -23,7 +23,7 @@ import pytest
 
 from fleetfold_shared.ids import new_id
 
-__all__ = ["Cluster", "database_url", "failover", "postgres", "postgres_url", "psycopg_url"]
+__all__ = ["Cluster", "database_url", "failover", "postgres", "postgres_url", "psycopg_url", "running_postgres"]
 
 WHAT_TO_DO = "`make postgres` installs it where it can (root and apt), else `apt-get install postgresql`"
 UP_S = 30.0
@@ -73,8 +73,10 @@ class Cluster:
         """Make the files of an empty cluster."""
         if self._identity:
             os.chown(self.place, self._identity["user"], self._identity["group"])
-        command = [self._programs / "initdb", "--pgdata", self.place / "data", "--username=fleet", "--auth=trust",
-                   "--encoding=UTF8", "--locale=C", "--no-sync"]  # fmt: skip
+        command: list[str | Path] = [
+            self._programs / "initdb", "--pgdata", self.place / "data", "--username=fleet", "--auth=trust",
+            "--encoding=UTF8", "--locale=C", "--no-sync",
+        ]  # fmt: skip
         made = subprocess.run(command, cwd=self.place, capture_output=True, text=True, **self._identity)
         if made.returncode:
             raise RuntimeError(f"initdb: {made.stderr}")
@@ -116,8 +118,10 @@ class Cluster:
         if self._identity:
             os.chown(place, self._identity["user"], self._identity["group"])
         source = f"host={self.place} port={self._port} user=fleet application_name=standby"
-        command = [self._programs / "pg_basebackup", "--pgdata", place / "data", "--write-recovery-conf", "--no-sync",
-                   "--checkpoint=fast", "--wal-method=stream", "--dbname", source]  # fmt: skip
+        command: list[str | Path] = [
+            self._programs / "pg_basebackup", "--pgdata", place / "data", "--write-recovery-conf", "--no-sync",
+            "--checkpoint=fast", "--wal-method=stream", "--dbname", source,
+        ]  # fmt: skip
         made = subprocess.run(command, cwd=place, capture_output=True, text=True, **self._identity)
         if made.returncode:
             raise RuntimeError(f"pg_basebackup: {made.stderr}")
@@ -184,9 +188,9 @@ def _missing() -> str | None:
     return None if _programs() else f"there is no PostgreSQL here: {WHAT_TO_DO}"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    """A running cluster, shared by the tests of this process."""
+@contextlib.contextmanager
+def running_postgres() -> Iterator[Cluster]:
+    """A cluster of its own, stopped and deleted at the end; the test is skipped where there is no PostgreSQL."""
     if why := _missing():
         pytest.skip(why)
     programs = _programs()
@@ -200,6 +204,13 @@ def postgres() -> Iterator[Cluster]:
     finally:
         cluster.stop()
         shutil.rmtree(place, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A running cluster, shared by the tests of this process."""
+    with running_postgres() as cluster:
+        yield cluster
 
 
 @pytest.fixture

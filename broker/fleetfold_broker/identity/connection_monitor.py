@@ -21,11 +21,14 @@ MOST_LISTED = 10_000
 
 
 class MonitoredConnection(msgspec.Struct, frozen=True):
-    """One connection: the server's id, the connection's id on that server, and the address it comes from."""
+    """One connection: the server's id, the connection's id on that server, the address it comes from, and when it was
+    made (RFC 3339 in UTC, by the server's clock).
+    """
 
     server: str
     id: int
     host: str
+    start: str = ""
 
 
 class ConnectionMonitor:
@@ -39,7 +42,7 @@ class ConnectionMonitor:
         ask = {"auth": True, "acc": APP, "user": name, "limit": MOST_LISTED}
         answers = await ask_servers(self._bus, "$SYS.REQ.SERVER.PING.CONNZ", msgspec.json.encode(ask))
         return [
-            MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""))
+            MonitoredConnection(answer["server"]["id"], each["cid"], each.get("ip", ""), each.get("start", ""))
             for answer in answers
             for each in answer.get("data", {}).get("connections") or ()
         ]
@@ -74,6 +77,12 @@ class ConnectionMonitor:
         dropped = await self._drop_once(name)
         await self._clock.sleep(AGAIN_AFTER_S)
         return dropped + await self._drop_once(name)
+
+    async def drop_older(self, name: str) -> int:
+        """Close all connections of the identity `name` but the newest; returns their number."""
+        older = sorted(await self.of(name), key=lambda each: each.start)[:-1]
+        await self._kick(name, older)
+        return len(older)
 
     async def _drop_once(self, name: str) -> int:
         found = await self.of(name)

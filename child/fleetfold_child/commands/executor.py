@@ -16,6 +16,7 @@ from fleetfold_child.commands.actions import Actions, AnyAction
 from fleetfold_child.commands.command_run import CommandRun, ScheduledRetry
 from fleetfold_child.commands.context import Documents
 from fleetfold_child.commands.exclusive_semaphore import ExclusiveSemaphore
+from fleetfold_child.commands.name_confirmation import ConfirmName
 from fleetfold_child.commands.progress_reports import ProgressPublisher, ProgressReporter
 from fleetfold_child.commands.runner import Runner
 from fleetfold_child.disk_errors import disk_error
@@ -50,7 +51,7 @@ class Executor:
     """The node's commands.
 
     `collections` are those of `ctx.collection`. `reports` sends progress; `randomly` is the source of jitter for
-    retries.
+    retries. `confirm_name` is awaited before each try begins: it raises where the command is another process's now.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class Executor:
         reports: ProgressPublisher | None = None,
         randomly: Random = random.random,
         databases: Databases | None = None,
+        confirm_name: ConfirmName | None = None,
     ) -> None:
         self._node = node
         self._actions = actions
@@ -73,6 +75,7 @@ class Executor:
         self._databases = databases or None
         self._semaphore = ExclusiveSemaphore(limits.concurrency)
         self._reports = reports
+        self._confirm_name = confirm_name
         self._running: dict[str, CommandRun] = {}
 
     @property
@@ -157,6 +160,8 @@ class Executor:
                 if command.compensates is not None and admission.decision is not Decision.FENCED:
                     self._register_compensation(command.compensates)
                 if admission.decision is Decision.RUN and action is not None:
+                    if self._confirm_name is not None:
+                        await self._confirm_name()
                     run.begun = True
                     return await self._runner.run(action, command, admission, run)
             if admission.awaited is not None:

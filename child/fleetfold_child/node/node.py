@@ -21,6 +21,7 @@ from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
 from fleetfold_child.commands.executor import ExecutionLimits, Executor
+from fleetfold_child.commands.name_confirmation import NameConfirmation
 from fleetfold_child.commands.progress_reports import ProgressPublisher
 from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
@@ -51,7 +52,9 @@ from fleetfold_shared.messages import (
     MasterMark,
     NodeAuditEntry,
     NodeDescription,
+    NodeGet,
     NodePart,
+    NodeRecord,
     ProgressReport,
     ServiceCounters,
     Standing,
@@ -90,10 +93,12 @@ class Node:
             interceptors=request_interceptors(self._seals),
         )  # fmt: skip
         self._reports = ProgressPublisher(self._report)
+        self._named = NameConfirmation(self._ask_who_has_the_name)
         self._executor = Executor(
             actions, ledger, node=self._name,
             collections={**collections, **{name: LostCollection(info) for name, info in lost.items()}},
             limits=ExecutionLimits(description.concurrency), reports=self._reports, databases=application.databases,
+            confirm_name=self._named.need,
         )  # fmt: skip
         self._granted = options.granted
         self._forgetting = Forgetting(ledger, application.databases, options.retention_s, self._ask_settled)
@@ -140,15 +145,15 @@ class Node:
         self._tasks.spawn(self._heartbeats.run())
         for work in (
             watching, self._publish_pending(), self._mark_published(), self._watch_mark(), self._prune(),
-            self._verify(),
+            self._verify(), self._named.watch(),
         ):  # fmt: skip
             self._tasks.spawn(work)
 
     async def stop(self, grace_s: float = 5.0) -> None:
         """Finish running work within `grace_s` seconds, and announce the stop. Unfinished commands run again at the
-        next start.
+        next start. A replaced process finishes no command: they are its successor's.
         """
-        await self._deliveries.stop(grace_s)
+        await self._deliveries.stop(0.0 if self.stopped.is_set() else grace_s)
         await self._service.stop(grace_s)
         await self._tasks.cancel()
         await self._batches.stop()
@@ -298,6 +303,18 @@ class Node:
         """Keep a master's mark."""
         if mark is not None:
             await self._on_ledger(self._ledger.hear(mark))
+
+    async def _ask_who_has_the_name(self) -> None:
+        """Stop, and raise `Unavailable`, if another process has the name."""
+
+        async def attempt() -> NodeRecord:
+            subject = self._bus.subjects.api(self._name, "nodes.get")
+            return await self._bus.request(subject, NodeGet(node=self._name), NodeRecord, JOIN_S)
+
+        record = await wait_for_master(attempt, "node.awaiting_master")
+        self.supersede(record.description.incarnation)
+        if self.stopped.is_set():
+            raise Unavailable(f"{self._name}: {self.stop_reason}")
 
     async def _ask_for_keys(self) -> None:
         """Request the keys of the masters' seals, by registering again."""

@@ -25,6 +25,7 @@ __all__ = [
     "KeysChanged",
     "MasterJoined",
     "MasterLost",
+    "NameTaken",
     "NodeChanged",
     "NodeClockOff",
     "NodeDown",
@@ -92,6 +93,12 @@ class NodeStateChanged(Event, frozen=True):
     before: NodeState
     state: NodeState
     reason: str
+
+
+class NameTaken(Event, frozen=True):
+    """A process has joined as `node` while another one of that name is connected and does not answer."""
+
+    node: str
 
 
 class AnswerRefused(Event, frozen=True):

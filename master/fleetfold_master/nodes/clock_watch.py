@@ -11,7 +11,7 @@ import structlog
 from fleetfold_master.events import NodeClockOff, Publish, publish_to_nobody
 from fleetfold_shared.clock import Clock
 
-__all__ = ["BACK_S", "OFF_S", "ClockWatch", "describe_offset"]
+__all__ = ["BACK_S", "OFF_S", "THIS", "ClockWatch", "describe_offset"]
 
 log = structlog.get_logger(__name__)
 

@@ -19,7 +19,7 @@ from msgspec.structs import replace
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_shared.messages import LedgerMark
 
-__all__ = ["KnownLedgers", "known_as", "refusal"]
+__all__ = ["KnownLedgers", "is_refusal", "known_as", "refusal"]
 
 
 def refusal(node: str, known: LedgerMark | None, reported: LedgerMark | None) -> str:
@@ -32,7 +32,16 @@ def refusal(node: str, known: LedgerMark | None, reported: LedgerMark | None) ->
         what = f"ledger: it is older (height {reported.height}, known {known.height})"
     else:
         return ""
-    return f"{what}; put the newest copy back, or settle it with `fleetfold nodes reconcile {node} --accept`"
+    return f"{what}; put the newest copy back, or {_settle(node)}"
+
+
+def is_refusal(node: str, reason: str) -> bool:
+    """Whether this is the reason of a refused ledger, whichever its heights were when it was told."""
+    return reason.startswith("ledger: ") and reason.endswith(_settle(node))
+
+
+def _settle(node: str) -> str:
+    return f"settle it with `fleetfold nodes reconcile {node} --accept`"
 
 
 def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:

@@ -11,7 +11,7 @@ from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.rpc.scatter_responder import superseded_subject
-from fleetfold_master.events import AnswerRefused
+from fleetfold_master.events import AnswerRefused, NameTaken
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
 from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
 from fleetfold_master.search import CollectionVersions, OwnNode, TermStatistics
@@ -124,10 +124,18 @@ class NodeGateway:
         """Join the node `name`. Raises `Conflict` if another process answers under that name."""
         if not self._hooks.alone():
             await self.reload(name)
-        record, fresh = await self._registry.join(name, join.description, self.incarnation, join.ledger)
+        answers: list[ScatterReply | None] = []
+
+        async def probe(holder: str) -> str | None:
+            answers.append(await self._ask_one(holder, "ping", NodeList(), PROBE_S))
+            return self._incarnation_in(holder, answers[-1])
+
+        record, fresh = await self._registry.join(name, join.description, probe, join.ledger)
         still_open = await self._accept_new(name, join)
         record = self._registry.record(self._registry.get(name))
         await self._topology.ensure_node(name, join.description.concurrency)
+        if answers == [None]:  # one that is not connected would have been told at once
+            self._hooks.publish(NameTaken(name))
         if fresh:
             await self._topology.redeliver(name)
             await self._supersede(name, join.description.incarnation)  # one that hung may resume
@@ -240,7 +248,10 @@ class NodeGateway:
 
     async def incarnation(self, name: str) -> str | None:
         """The incarnation that answers for `name` on the bus; None if none does."""
-        pong = self._read(name, await self._ask_one(name, "ping", NodeList(), PROBE_S), Pong)
+        return self._incarnation_in(name, await self._ask_one(name, "ping", NodeList(), PROBE_S))
+
+    def _incarnation_in(self, name: str, answer: ScatterReply | None) -> str | None:
+        pong = self._read(name, answer, Pong)
         return None if pong is None else pong.incarnation
 
     async def stop_commands(self, node: str, ids: list[str], by: str) -> dict[str, CancelVerdict]:

@@ -18,9 +18,9 @@ from fleetfold_master.events import (
     announce_to_nobody,
     publish_to_nobody,
 )
-from fleetfold_master.nodes.clock_watch import ClockWatch
+from fleetfold_master.nodes.clock_watch import THIS, ClockWatch
 from fleetfold_master.nodes.description_check import check_description
-from fleetfold_master.nodes.known_ledgers import known_as, refusal
+from fleetfold_master.nodes.known_ledgers import is_refusal, known_as
 from fleetfold_master.nodes.node_changes import (
     Probe,
     changed_fields,
@@ -133,6 +133,11 @@ class Registry(NodeDirectory):
         self._take(node, self._with_ledger(heard, heartbeat.problems))
         return "ok"
 
+    @property
+    def own_clock_is_wrong(self) -> bool:
+        """Whether most nodes agree that this master's clock is."""
+        return self._clocks.off_s(THIS) is not None
+
     def told_with_results(self, name: str, incarnation: str, mark: LedgerMark) -> None:
         """Take the mark of the ledger that has results of this incarnation: an older one is one that denies them."""
         node = self._nodes.get(name)
@@ -148,7 +153,7 @@ class Registry(NodeDirectory):
         async with self._writing:
             node = known_as(self.get(name), mark)
             self._ledgers.tell(name, node.description.incarnation, mark)
-            problems = [one for one in node.problems if one.reason != refusal(name, self.get(name).ledger, mark)]
+            problems = [one for one in node.problems if not is_refusal(name, one.reason)]
             await self._put(self._judged(node, problems), *LEDGER, "problems", "state", "trouble_at")
         await self._announce(NodeChanged(name))
 

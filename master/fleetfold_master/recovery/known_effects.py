@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, or_, select
+from sqlalchemy import Column, ColumnElement, RowMapping, or_, select
 
 from fleetfold_master.jobs.task import command_id
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.tables import job, job_node, step, tx
-from fleetfold_master.transactions.model import forward_id_of
+from fleetfold_master.transactions.model import compensation_id_of, forward_id_of
+from fleetfold_shared.messages import Rollback
 
 __all__ = ["MOST", "TOOK_EFFECT", "KnownEffect", "read_known_effects"]
 
@@ -23,7 +24,7 @@ GONE = ("compensated", "skipped", "waiting")
 
 class KnownEffect(NamedTuple):
     """A command that took effect, and the job or transaction `key` it belongs to. `kind` is None where the masters do
-    not keep it."""
+    not keep it. A compensation `undoes` a forward command."""
 
     id: str
     action: str
@@ -32,12 +33,17 @@ class KnownEffect(NamedTuple):
     work: Literal["job", "transaction"]
     key: str
     state: str
+    undoes: str | None = None
 
 
 async def read_known_effects(store: Store, node: str, since: float) -> list[KnownEffect]:
-    """The effects on `node` that are not compensated: of the newest jobs first, then of the newest transactions, but
-    not of what ended before `since` (Unix seconds)."""
-    return [*await _of_jobs(store, node, since), *await _of_steps(store, node, since)]
+    """The effects on `node`: of the newest jobs first, then of the newest transactions, but not of what ended before
+    `since` (Unix seconds). Of a compensated step it is the effect of its compensation."""
+    return [
+        *await _of_jobs(store, node, since),
+        *await _of_steps(store, node, since),
+        *await _of_compensations(store, node, since),
+    ]
 
 
 def _recent(ended_at: Column[float], since: float) -> ColumnElement[bool]:
@@ -75,3 +81,27 @@ async def _of_steps(store: Store, node: str, since: float) -> list[KnownEffect]:
         for number, outcome in enumerate(msgspec.json.decode(row["runs"]), start=1)
         if outcome in TOOK_EFFECT
     ]  # fmt: skip
+
+
+async def _of_compensations(store: Store, node: str, since: float) -> list[KnownEffect]:
+    query = (
+        select(
+            tx.c.id, tx.c.state, step.c.name, step.c.rollback, step.c.runs, step.c.compensation, step.c.compensations
+        )
+        .join(step, step.c.tx == tx.c.id)
+        .where(step.c.node == node, step.c.state == "compensated", _recent(tx.c.ended_at, since))
+        .order_by(tx.c.created_at.desc())
+        .limit(MOST)
+    )
+    return [found for row in await store.read(query) if (found := _compensation(row)) is not None]
+
+
+def _compensation(row: RowMapping) -> KnownEffect | None:
+    """The last compensation of a step; None if there was nothing to compensate."""
+    number, rollback = row["compensation"], msgspec.json.decode(row["rollback"] or "null", type=Rollback | None)
+    if rollback is None or not number or msgspec.json.decode(row["runs"])[number - 1] not in TOOK_EFFECT:
+        return None
+    return KnownEffect(
+        compensation_id_of(row["id"], row["name"], number, row["compensations"]), rollback.action, None, "ok",
+        "transaction", row["id"], row["state"], forward_id_of(row["id"], row["name"], number),
+    )  # fmt: skip

@@ -10,6 +10,9 @@ the ledger has not as such. What becomes of it depends on where the effect is:
                     database
     others          the world outside of the ledger      need do nothing: it stays, and a rollback is run
                                                          from the masters' copy of the result
+
+A rollback is such a command too. If the ledger denies a transactional one, and has the command that it undid, the
+effect of that command is back.
 """
 
 from __future__ import annotations
@@ -61,12 +64,14 @@ class LedgerReconciliation:
     async def _compare(self, node: str, effects: Sequence[KnownEffect]) -> list[DeniedCommand]:
         kinds = {action.name: action.kind for action in self._registry.get(node).description.actions}
         outcomes: dict[str, str] = {}
-        for part in batches([effect.id for effect in effects], AT_ONCE):
+        asked = [effect.id for effect in effects] + [effect.undoes for effect in effects if effect.undoes]
+        for part in batches(asked, AT_ONCE):
             outcomes |= (await self._ask(node, part)).outcomes
         return [
             _denied(effect, effect.kind or kinds.get(effect.action, "transactional"))
             for effect in effects
             if outcomes.get(effect.id) not in TOOK_EFFECT
+            and (effect.undoes is None or outcomes.get(effect.undoes) in TOOK_EFFECT)
         ]
 
 
@@ -82,6 +87,8 @@ def _remedy(effect: KnownEffect, kind: str) -> tuple[bool, str]:
     """Whether an operator must look, and what is to be done."""
     if kind != "transactional":
         return False, "nothing to do: its effect is outside of the ledger"
+    if effect.undoes:
+        return True, f"look whether the effect of {effect.undoes} is back in the node's database; if so, undo it there"
     gone = "look whether its effect is still in the node's database; if not, "
     if effect.work == "transaction" and effect.state == "running":
         return True, f"{gone}`fleetfold tx cancel {effect.key}`, which undoes the other steps"

@@ -18,6 +18,7 @@ from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.access.flood_response import Disconnect, FloodResponse
 from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_master.cluster import CutOff
+from fleetfold_master.events import NameTaken
 from fleetfold_master.runtime.infrastructure import Infrastructure, listed_as
 from fleetfold_master.runtime.periodic_tasks import disconnect_ended
 
@@ -32,13 +33,15 @@ DISCONNECT_S = 10.0
 class Auth:
     """The authentication services.
 
-    `drop` ends an identity's connections, `cut_off` those of a dead master. `flood_response` is None if the broker runs
-    without authentication, where nobody can be disconnected, and so is `broker`, the health of its stores.
+    `drop` ends an identity's connections, `cut_off` those of a dead master, `cut_replaced` those of a node's process
+    whose name another one has taken. `flood_response` is None if the broker runs without authentication, where nobody
+    can be disconnected, and so is `broker`, the health of its stores.
     """
 
     access: AccessContainer
     drop: Disconnect
     cut_off: CutOff
+    cut_replaced: Callable[[NameTaken], None]
     flood_response: FloodResponse | None = None
     broker: StoreHealth | None = None
 
@@ -49,7 +52,7 @@ async def open_auth(infra: Infrastructure, before: Callable[[AccessContainer], A
     await before(access)
     if infra.setup.access.insecure:
         log.warning("master.INSECURE", meaning="whoever reaches the broker may say and hear everything")
-        return Auth(access, _drop_nobody, _leave_connected)
+        return Auth(access, _drop_nobody, _leave_connected, _leave_replaced)
     return await _guard(infra, access)
 
 
@@ -83,9 +86,25 @@ async def _guard(infra: Infrastructure, access: AccessContainer) -> Auth:
         dropped = await connections.cut_off(listed_as(master))
         log.info("master.cut_off", master=master, connections=dropped)
 
+    async def cut_replaced(node: str) -> None:
+        if dropped := await connections.drop_older(node):
+            log.warning("node.replaced_process_cut_off", node=node, connections=dropped)
+            await infra.topology.redeliver(node)  # what the other has received and not begun
+
     response = FloodResponse(infra.setup.limits, access.authenticator, access.audit, drop, lifetime.spawn)
     lifetime.repeat(DISCONNECT_S, partial(disconnect_ended, access, connections))
-    return Auth(access, drop, cut_off, response, StoreHealth(servers, infra.clock))
+    return Auth(
+        access,
+        drop,
+        cut_off,
+        lambda event: lifetime.spawn(cut_replaced(event.node)),
+        response,
+        StoreHealth(servers, infra.clock),
+    )
+
+
+def _leave_replaced(_event: NameTaken) -> None:
+    """Without authentication, connections cannot be attributed to an identity."""
 
 
 async def _drop_nobody(_name: str) -> int:

@@ -10,7 +10,7 @@ from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.engines import Engines
 from fleetfold_master.runtime.infrastructure import Infrastructure
 from fleetfold_master.runtime.loop_watchdog import LoopWatchdog
-from fleetfold_master.runtime.periodic_tasks import restore_streams
+from fleetfold_master.runtime.periodic_tasks import on_right_clock, restore_streams
 from fleetfold_master.store.retention import Retention
 
 __all__ = ["start_periodic_tasks"]
@@ -65,8 +65,10 @@ def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWirin
 
 
 def _prune(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
+    """Delete what is old: not while this master's clock is known to be wrong, which may be by years."""
     retention = Retention(infra.store, infra.clock, infra.setup.retention)
-    infra.lifetime.repeat(PRUNE_S, auth.access.prune, retention.prune)
-    infra.lifetime.repeat(PRUNE_S, wiring.counts.prune)
-    infra.lifetime.repeat(PRUNE_S, wiring.schedules.prune)
-    infra.lifetime.repeat(DEAD_LETTERS_S, infra.dead_letters.prune)
+    prune = partial(on_right_clock, lambda: infra.registry.own_clock_is_wrong)
+    infra.lifetime.repeat(PRUNE_S, prune(auth.access.prune), prune(retention.prune))
+    infra.lifetime.repeat(PRUNE_S, prune(wiring.counts.prune))
+    infra.lifetime.repeat(PRUNE_S, prune(wiring.schedules.prune))
+    infra.lifetime.repeat(DEAD_LETTERS_S, prune(infra.dead_letters.prune))

@@ -15,7 +15,7 @@ from fleetfold_master.transactions import Transactions
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError
 
-__all__ = ["PeriodicTask", "disconnect_ended", "every", "restore_streams"]
+__all__ = ["PeriodicTask", "disconnect_ended", "every", "on_right_clock", "restore_streams"]
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,11 @@ async def every(clock: Clock, pause_s: float, *tasks: PeriodicTask) -> None:
                 log.warning("master.task_failed", reason=error.message)
             except Exception:  # a defect in one round must not end the loop
                 log.exception("master.task_broke")
+
+
+def on_right_clock(is_wrong: Callable[[], bool], task: PeriodicTask) -> PeriodicTask:
+    """Return the task, skipped in the rounds in which the clock `is_wrong`."""
+    return lambda: None if is_wrong() else task()
 
 
 async def disconnect_ended(access: AccessContainer, connections: ConnectionMonitor) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from fleetfold_master.access.flood_response import log_flood
 from fleetfold_master.access.refused_answers import RefusedAnswerAudit
 from fleetfold_master.cluster import SHARED_CHANGES
-from fleetfold_master.events import AnswerRefused, IdentityFlooded, SessionStolen, Subscription, subscribe
+from fleetfold_master.events import AnswerRefused, IdentityFlooded, NameTaken, SessionStolen, Subscription, subscribe
 from fleetfold_master.runtime.auth import Auth
 from fleetfold_master.runtime.infrastructure import Infrastructure
 
@@ -19,10 +19,13 @@ __all__ = ["subscriptions"]
 
 def subscriptions(infra: Infrastructure, auth: Auth) -> Sequence[Subscription]:
     """The list that the event hub is opened with."""
+    replaced = RefusedAnswerAudit(auth.access.audit)
     return (
         subscribe(infra.invalidation.tell_peers, *SHARED_CHANGES),
         subscribe(infra.gateway.end_replaced, AnswerRefused),
-        subscribe(RefusedAnswerAudit(auth.access.audit).note, AnswerRefused),
+        subscribe(auth.cut_replaced, NameTaken),
+        subscribe(replaced.note, AnswerRefused),
+        subscribe(replaced.note_taken, NameTaken),
         *_responses(auth),
     )
 

@@ -35,6 +35,7 @@ __all__ = [
     "Step",
     "Tx",
     "compensation_id",
+    "compensation_id_of",
     "effect_of",
     "forward_id",
     "forward_id_of",
@@ -195,7 +196,12 @@ def forward_id_of(tx: str, step: str, number: int) -> str:
 
 def compensation_id(step: Step, number: int, compensations: int) -> str:
     """The id of the `compensations`-th compensation of a step's `number`-th forward command."""
-    return f"t.{step.tx}.{step.name}.c{number if number > 1 else ''}{f'r{compensations}' if compensations > 1 else ''}"
+    return compensation_id_of(step.tx, step.name, number, compensations)
+
+
+def compensation_id_of(tx: str, step: str, number: int, compensations: int) -> str:
+    """The same, by the names of the transaction and its step."""
+    return f"t.{tx}.{step}.c{number if number > 1 else ''}{f'r{compensations}' if compensations > 1 else ''}"
 
 
 def parse_id(text: str) -> Address | None:

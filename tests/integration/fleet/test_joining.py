@@ -149,6 +149,8 @@ async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, m
     await frozen.stop()
     assert successor._node is not None
     assert not successor._node.stopped.is_set()
+    said = await fleet.client.audit.list(node="shop", what="node.replaced")
+    assert said[0].reason == "another process has taken the name; it did not answer, and is cut off"
     assert (await fleet.client.nodes.get("shop")).healthy
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.messages import NodeRecord
+from fleetfold_shared.messages import NodeRecord, Rollback, StepSpec
 from support.inprocess import Fleet, fleet
 from support.wait import eventually
 
@@ -110,6 +110,34 @@ async def test_an_older_ledger_is_told_with_both_heights_and_what_it_denies(flee
     await fleet.client.nodes.reconcile("shop", accept=True)
     await becomes(fleet, "active")
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
+
+
+async def test_an_undone_effect_that_an_older_ledger_brings_back_is_named(fleet: Fleet) -> None:
+    """The copy is of when the step was done; then the transaction was cancelled, and the step undone."""
+    await fleet.start_child("shop")
+    await fleet.start_child("blog")
+    undo = Rollback("strike", {"entry": "{{entry}}"})
+    steps = [
+        StepSpec(name="book", node="shop", action="enter", params={"tx": "tx"}, stage=0, rollback=undo),
+        StepSpec(name="wait", node="blog", action="doze", params={"seconds": 60}, stage=1),
+    ]
+    await fleet.client.transact(steps, id="tx", detach=True)
+    await height_is_known(fleet, 2)
+    await fleet.stop_child("shop")
+    place = fleet.place / "shop"
+    shutil.copy(place / "node.db", place / "copy")
+    await fleet.start_child("shop")
+    await fleet.client.transactions.cancel("tx")
+    assert (await fleet.client.transactions.wait("tx", timeout_s=30)).state == "rolled_back"
+    await height_is_known(fleet, 4)
+    await fleet.stop_child("shop")
+    remove(place)
+    (place / "copy").rename(place / "node.db")
+    await fleet.start_child("shop")
+    await becomes(fleet, "error")
+    [denied] = (await fleet.client.nodes.reconcile("shop")).denied
+    assert (denied.id, denied.action, denied.work, denied.look) == ("t.tx.book.c", "strike", "transaction tx", True)
+    assert denied.remedy.startswith("look whether the effect of t.tx.book.f is back in the node's database")
 
 
 async def test_a_ledger_that_was_accepted_is_the_known_one_at_every_master(fleet: Fleet) -> None:

@@ -138,3 +138,16 @@ async def test_dropping_nobody_drops_nobody(
     shop = await guarded.connect("shop")
     assert await dropped_by(connections, clock, "nobody") == 0
     assert shop.connection.is_up
+
+
+async def test_all_connections_of_a_name_but_the_newest_are_closed(
+    guarded: Guarded, door: _Door, connections: ConnectionMonitor
+) -> None:
+    older, other = [await guarded.connect("shop") for _ in range(2)], await guarded.connect("blog")
+    gone = [asyncio.Event() for _ in older]
+    for bus, event in zip(older, gone, strict=True):
+        bus.connection.on_down(event.set)
+    newest = await guarded.connect("shop")
+    assert await connections.drop_older("shop") == 2
+    await asyncio.gather(*(event.wait() for event in gone))
+    assert [bus.connection.reconnects for bus in (newest, other)] == [0, 0]

@@ -96,6 +96,15 @@ async def test_a_new_name_is_taken_in_without_asking_around(room: Room) -> None:
     assert room.rows.by_name["shop"].description.incarnation == "i1"
 
 
+async def test_a_masters_own_clock_is_wrong_when_most_nodes_say_so(room: Room) -> None:
+    for name in ("shop", "blog"):
+        await room.join(name)
+        assert not room.registry.own_clock_is_wrong
+    for name in ("shop", "blog") * 3:
+        room.registry.heard(name, msgspec.structs.replace(heartbeat(), at=room.clock.wall() - 40 * 86_400))
+    assert room.registry.own_clock_is_wrong
+
+
 async def test_the_same_incarnation_may_join_again(room: Room) -> None:
     await room.join()
     room.living["shop"] = "i1"
@@ -452,6 +461,14 @@ async def test_what_heartbeats_brought_is_written_with_whatever_is_written_next(
     await room.registry.update(NodeUpdate(node="shop", title="The shop"))
     await room.registry.save()
     assert room.rows.by_name["shop"].ledger == LedgerMark("a", 9)
+
+
+async def test_a_ledger_that_has_grown_since_its_refusal_is_accepted_at_once(room: Room) -> None:
+    """Its end of an interrupted command, for one: the refusal names the height of before."""
+    await room.registry.join("shop", described(), room.probe, LedgerMark("a", 9))
+    room.registry.heard("shop", Heartbeat(seq=1, description=described(), ledger=LedgerMark("a", 5)))
+    await room.registry.accept_ledger("shop", LedgerMark("a", 6))
+    assert (room.registry.get("shop").state, room.registry.record(room.registry.get("shop")).reason) == ("active", "")
 
 
 async def test_a_refused_ledger_is_an_error_until_it_is_accepted(room: Room) -> None:
