@@ -29,8 +29,8 @@ from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.lancedb_import import lancedb
 from fleetfold_child.index.preparation import prepare
-from fleetfold_shared.messages.criteria import Filter, Sort
 from fleetfold_shared.messages.search import SearchRequest
+from fleetfold_shared.messages.search_criteria import Filter, Sort
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.embedding import load_embedder, unpack
 

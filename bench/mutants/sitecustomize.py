@@ -34,16 +34,16 @@ def no_tombstone() -> None:
 
 def early_answer() -> None:
     """A transactional action's result is told, and its command acked, a while before the effect is committed."""
-    from fleetfold_child.commands.runner import Runner
+    from fleetfold_child.commands.attempt_runner import Runner
     from fleetfold_child.ledger.ledger import Ledger
     from fleetfold_child.ledger.node_database import Transaction
 
     commit, finishing, run = Transaction.commit, Ledger.finishing, Runner.run
     told: dict[str, asyncio.Future[Any]] = {}
 
-    async def slow_commit(self: Any, last: Any) -> None:
+    async def slow_commit(self: Any, last: Any) -> Any:
         await asyncio.sleep(ANSWERED_EARLY_S)
-        await commit(self, last)
+        return await commit(self, last)
 
     def telling(self: Any, result: Any, **more: Any) -> Any:
         if (future := told.get(result.id)) is not None and not future.done():

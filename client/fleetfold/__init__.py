@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fleetfold.child_options import ChildOptions
     from fleetfold.client import Client
     from fleetfold.dead_letter_filter import DeadLetterFilter
-    from fleetfold.names import Auto
+    from fleetfold.name_lists import Auto
     from fleetfold.resources.jobs import JobHandle
     from fleetfold.resources.transactions import TransactionHandle
     from fleetfold.run_request import Rollout, RunOptions, Targets
@@ -76,7 +76,7 @@ __all__ = [
 
 _ELSEWHERE = {
     "Child": "fleetfold.child",
-    "Auto": "fleetfold.names",
+    "Auto": "fleetfold.name_lists",
     "ChildOptions": "fleetfold.child_options",
     "Client": "fleetfold.client",
     "Context": "fleetfold_child.commands.context",
@@ -99,11 +99,11 @@ _ELSEWHERE = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'fleetfold' has no attribute {name!r}")
-    from fleetfold.interrupts import ExitQuietly
+    from fleetfold.early_exit import ExitQuietly
 
     with ExitQuietly():
         import importlib
 
         if name == "Child":
-            importlib.import_module("fleetfold_child.node.environment").prepare_process()
+            importlib.import_module("fleetfold_child.node.process_environment").prepare_process()
         return getattr(importlib.import_module(_ELSEWHERE.get(name, "fleetfold_shared.messages")), name)

@@ -21,12 +21,12 @@ import structlog
 from msgspec.structs import asdict
 
 from fleetfold.child_options import ChildOptions
+from fleetfold.child_program import run_alone
 from fleetfold.hosted_collections import HostedCollections
 from fleetfold.logging import configure_library
-from fleetfold.names import Names, listed
+from fleetfold.name_lists import Names, listed
 from fleetfold.self_invitation import LocalInvitation
-from fleetfold.source_log import Source
-from fleetfold.standalone import run_alone
+from fleetfold.source_readings import Source
 from fleetfold.state_directory import find_url, state_directory
 from fleetfold.tls import find_tls
 from fleetfold_broker.bus import Bus

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import msgspec
 
-from fleetfold.names import Names
+from fleetfold.name_lists import Names
 from fleetfold_shared.config import TlsConfig
-from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
+from fleetfold_shared.text.embedder_names import DEFAULT_EMBEDDER
 
 __all__ = ["ChildOptions"]
 

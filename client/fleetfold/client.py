@@ -8,15 +8,15 @@ from typing import Any, Literal, overload
 from msgspec.structs import replace
 
 from fleetfold.answer_stream import AnswerStream, answer_parts
+from fleetfold.batch_submission import PATIENCE_S, WINDOW, Submission, SubmitOutcome
 from fleetfold.caller import limit_s
 from fleetfold.client_connection import ClientConnection
 from fleetfold.logging import configure_library
-from fleetfold.names import Names, SearchedNodes, listed, which
+from fleetfold.name_lists import Names, SearchedNodes, listed, which
 from fleetfold.resources.jobs import JobHandle
 from fleetfold.resources.transactions import TransactionHandle
 from fleetfold.run_request import Rollout, RunOptions, Targets, run_request
 from fleetfold.search_request import SearchOptions, search_request
-from fleetfold.submission import PATIENCE_S, WINDOW, Submission, SubmitOutcome
 from fleetfold.time_limit import milliseconds
 from fleetfold.transact_request import Steps, transact_request
 from fleetfold_shared import verbs

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from fleetfold.collection_log import CollectionLog, Seen
+from fleetfold.last_seen_collections import CollectionLog, Seen
 from fleetfold_broker.quarantine import set_aside
 from fleetfold_shared.errors import FleetfoldError
 

@@ -16,7 +16,7 @@ import structlog
 
 from fleetfold.state_directory import fleet_at, same_place, state_directory
 from fleetfold_broker.secret_file import check_owner, from_environment, replace, weakness
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = [

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from fleetfold.collection_log import COLLECTIONS, CollectionLog
 from fleetfold.collection_recovery import Opening, open_or_recover, record
 from fleetfold.extras import require
+from fleetfold.last_seen_collections import COLLECTIONS, CollectionLog
 from fleetfold.source_filling import fill, source_state
-from fleetfold.source_log import Source, SourceLog, check_source, records
+from fleetfold.source_readings import Source, SourceLog, check_source, records
 from fleetfold_child.commands.builtin_actions import no_source
 from fleetfold_child.connectors.documents import USUAL
 from fleetfold_child.connectors.files import check_file, check_reading
@@ -25,7 +25,7 @@ from fleetfold_shared.errors import Conflict
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages import CollectionInfo
 from fleetfold_shared.text.declared_keys import declared_keys
-from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
+from fleetfold_shared.text.embedder_names import DEFAULT_EMBEDDER
 from fleetfold_shared.text.scoring import check_alpha
 
 if TYPE_CHECKING:  # LanceDB, NumPy and an embedder are behind it: a child without collections loads none of them

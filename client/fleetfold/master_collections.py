@@ -10,10 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from fleetfold.collection_log import COLLECTIONS, CollectionLog
 from fleetfold.collection_recovery import Opening, open_or_recover, record
+from fleetfold.last_seen_collections import COLLECTIONS, CollectionLog
 from fleetfold.source_filling import fill
-from fleetfold.source_log import Source, SourceLog, check_source
+from fleetfold.source_readings import Source, SourceLog, check_source
 from fleetfold_broker.data_version import stamp_version
 from fleetfold_child.connectors.documents import USUAL
 from fleetfold_child.connectors.files import check_file, check_reading

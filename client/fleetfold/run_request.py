@@ -7,11 +7,11 @@ from typing import Any, Literal
 
 import msgspec
 
-from fleetfold.names import Names, listed
+from fleetfold.name_lists import Names, listed
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Callback, RetryPolicy, Run
-from fleetfold_shared.quantity import share_of
+from fleetfold_shared.number_or_percent import share_of
 
 __all__ = ["Rollout", "RunOptions", "Targets", "duration_s", "run_request"]
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fleetfold.names import Names, SearchedNodes, listed, which
+from fleetfold.name_lists import Names, SearchedNodes, listed, which
 from fleetfold.time_limit import milliseconds
 from fleetfold_shared.messages import CacheUse, Dedup, Filter, Partial, Search, Sort
 

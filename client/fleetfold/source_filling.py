@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from fleetfold.source_log import Source, SourceLog, records
+from fleetfold.source_readings import Source, SourceLog, records
 from fleetfold_child.connectors.files import Records
 from fleetfold_child.connectors.ingest_report import IndexReport
-from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_child.connectors.reading_summary import SourceState
 from fleetfold_shared.errors import InvalidInput
 
 if TYPE_CHECKING:  # LanceDB and NumPy are behind it

@@ -17,8 +17,8 @@ import msgspec
 
 from fleetfold.step_references import Condition, Reference, Templates
 from fleetfold_shared.decode_errors import convert_to
+from fleetfold_shared.definition_inputs import WORDS, input_schema
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.input_schemas import WORDS, input_schema
 from fleetfold_shared.messages import Definition, Filter, Rollback, StepSpec
 from fleetfold_shared.values import check_value
 

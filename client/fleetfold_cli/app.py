@@ -12,9 +12,10 @@ from typing import Any
 
 from cyclopts import App, CycloptsError, Group
 
-from fleetfold.event_loop import Interrupted, run_loop
 from fleetfold.extras import missing_extra
 from fleetfold.logging import configure
+from fleetfold.signal_handling import Interrupted, run_loop
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.commands.ask import ask
 from fleetfold_cli.commands.audit import audit, node_audit, whoami
 from fleetfold_cli.commands.backup import backup
@@ -39,7 +40,6 @@ from fleetfold_cli.commands.transactions import tx
 from fleetfold_cli.commands.version import version
 from fleetfold_cli.error_exit import INTERRUPTED, PIPE_CLOSED, refuse, refuse_input_output, refuse_usage
 from fleetfold_cli.examples import add_examples, commands
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.values import check_text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from fleetfold.interrupts import ExitAtOnce, stop_before_start
+from fleetfold.early_exit import ExitAtOnce, stop_before_start
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

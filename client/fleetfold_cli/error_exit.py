@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from cyclopts import CycloptsError, MissingArgumentError, UnknownCommandError, UnusedCliTokensError
 
-from fleetfold.interrupts import INTERRUPTED
+from fleetfold.early_exit import INTERRUPTED
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.json_output import line
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import ErrorBody, FleetfoldError
 
 __all__ = [

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from fleetfold.client import Client
-from fleetfold.event_loop import run_loop, until_signalled
+from fleetfold.signal_handling import run_loop, until_signalled
 from fleetfold_broker.secret_file import keep_private
 from fleetfold_cli.error_exit import FAILED, OK
 from fleetfold_cli.views import job_view as job_view

@@ -27,12 +27,11 @@ from fleetfold_shared.messages import (
     answering,
     batches,
     cache_messages,
-    criteria,
+    command_control,
     dead_letters,
     definitions,
     evaluation,
     events,
-    execution,
     explanation,
     ledgers,
     masters,
@@ -40,6 +39,7 @@ from fleetfold_shared.messages import (
     nodes,
     schedules,
     search,
+    search_criteria,
     statistics_messages,
     transactions,
 )
@@ -48,11 +48,11 @@ from fleetfold_shared.verbs import JOIN_VERBS, NODE_VERBS, VERBS, Verb
 
 AREAS: Mapping[str, ModuleType] = {
     "About nodes": nodes, "About a node's own audit": node_audit, "About ledgers": ledgers, "About searches": search,
-    "About the fields of documents": criteria,
+    "About the fields of documents": search_criteria,
     "About explanations": explanation, "About questions": answering, "About quality": evaluation,
     "About statistics": statistics_messages,
     "About cached answers": cache_messages, "About commands and jobs": jobs, "About many runs at once": batches,
-    "About long work": execution, "About transactions": transactions, "About definitions": definitions,
+    "About long work": command_control, "About transactions": transactions, "About definitions": definitions,
     "About schedules": schedules, "About dead letters": dead_letters, "About masters": masters, "About events": events,
     "About access": access_messages,
 }  # fmt: skip

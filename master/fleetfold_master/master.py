@@ -20,6 +20,7 @@ from fleetfold_master.runtime import (
     Lifetime,
     MasterSettings,
     Supervisor,
+    event_subscribers,
     open_api,
     open_auth,
     open_cluster,
@@ -29,7 +30,6 @@ from fleetfold_master.runtime import (
     serve,
     start_delivery,
     start_periodic_tasks,
-    subscriptions,
 )
 from fleetfold_master.search import Federation, OwnCollections, OwnNode
 from fleetfold_shared.clock import Clock, SystemClock
@@ -155,7 +155,7 @@ class Master:
         await start_delivery(infra, engines, cluster)
         wiring = await open_api(infra, auth, engines, cluster)
         self.federation = wiring.federation
-        infra.events.open(subscriptions(infra, auth))
+        infra.events.open(event_subscribers(infra, auth))
         await serve(infra, auth, wiring)
         lifetime.on_close(
             engines.transactions.release_followers

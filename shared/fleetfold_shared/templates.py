@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.whole_numbers import whole_number
+from fleetfold_shared.integer_parsing import whole_number
 
 __all__ = ["MOST_BYTES", "MOST_DEPTH", "Room", "fill", "fill_inputs", "placeholders", "quote"]
 

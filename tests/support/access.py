@@ -13,21 +13,21 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.access_tokens import AccessTokens
 from fleetfold_master.access.api_keys import ApiKeys
 from fleetfold_master.access.audit_log import AuditLog
-from fleetfold_master.access.authenticator import Authenticator
+from fleetfold_master.access.auth_callout import Authenticator
+from fleetfold_master.access.credential_services import LoginServices
 from fleetfold_master.access.enrolment import Enrolment
 from fleetfold_master.access.invitations import Invitations
 from fleetfold_master.access.join_requests import JoinRequests
-from fleetfold_master.access.login_services import LoginServices
+from fleetfold_master.access.node_sessions import Sessions
 from fleetfold_master.access.rate_limits import Failures, Limits
-from fleetfold_master.access.rejections import RejectionLog
-from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.access.rejected_logins import RejectionLog
 from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_master.events import Event
 from fleetfold_master.nodes import Presence, Registry
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.messages import (
     AuditEntry,
     AuditList,

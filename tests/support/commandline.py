@@ -17,10 +17,10 @@ import structlog
 from msgspec.structs import asdict
 
 from fleetfold.answer_stream import AnswerStream
-from fleetfold.names import Auto
+from fleetfold.name_lists import Auto
 from fleetfold_cli.app import main
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.parsing.common_options import CommonOptions
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import (
     ActionInfo,

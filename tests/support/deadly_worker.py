@@ -13,8 +13,8 @@ import signal
 import sys
 from pathlib import Path
 
-from fleetfold.event_loop import SIGNALLED
 from fleetfold.logging import configure
+from fleetfold.signal_handling import SIGNALLED
 from fleetfold_child.commands.actions import Actions, action
 from fleetfold_child.commands.context import Context
 from fleetfold_child.commands.executor import Executor

@@ -8,8 +8,8 @@ from typing import Any
 
 from fleetfold_child.commands.actions import Action
 from fleetfold_child.commands.context import Context
+from fleetfold_child.ledger.file_identity import NodeFile
 from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, open_writer
-from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import NotFound
 
 __all__ = ["DemoNode", "DictDocuments"]

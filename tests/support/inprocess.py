@@ -16,7 +16,7 @@ from fleetfold.child_options import ChildOptions
 from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
 from fleetfold.master_collections import MasterDocuments
-from fleetfold.source_log import Source
+from fleetfold.source_readings import Source
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.options import ConnectionOptions
 from fleetfold_broker.connection.subscription import Incoming
@@ -199,7 +199,7 @@ async def fleet(nats_server: str, tmp_path: Path) -> AsyncIterator[Fleet]:
 @pytest.fixture
 def quick_upkeep(monkeypatch: pytest.MonkeyPatch) -> None:
     """Masters that look after the broker's streams ten times as often."""
-    monkeypatch.setattr("fleetfold_master.runtime.periodic.SAVE_S", SAVE_S)
+    monkeypatch.setattr("fleetfold_master.runtime.periodic_tasks.SAVE_S", SAVE_S)
 
 
 @pytest.fixture

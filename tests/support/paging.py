@@ -11,7 +11,7 @@ from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.collection_statistics import Statistics
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.fingerprints import with_fingerprints
+from fleetfold_child.index.hit_fingerprints import with_fingerprints
 from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.preparation import prepare
 from fleetfold_child.index.shard_request import hit, read_ask

@@ -12,7 +12,7 @@ import pytest
 
 from fleetfold_broker import secret_file
 from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient, JoinCall
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Capability, Enrol, JoinRequest, JoinRequestReply, Message, Refresh, Tokens
 

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 
 from fleetfold_broker.rpc.scatter import OnAnswer, OnLate, ScatterReply
-from fleetfold_master.search.scatter.node_request import OpenRound
+from fleetfold_master.search.scatter.fan_out import OpenRound
 
 __all__ = ["Gather", "rounds_of"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fleetfold_broker.identity.broker_keys import BrokerKeys, PublicKeys
 from fleetfold_broker.identity.grants import Grade, Grant, LoginData, LoginRefused
+from fleetfold_broker.identity.master_nkeys import BrokerKeys, PublicKeys
 
 __all__ = ["BrokerKeys", "Grade", "Grant", "LoginData", "LoginRefused", "PublicKeys"]

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from fleetfold_shared.credentials import fingerprint, new_secret
+from fleetfold_shared.credential_format import fingerprint, new_secret
 from fleetfold_shared.messages import Capability, Role
 
 __all__ = ["Grade", "Grant", "LoginData", "LoginRefused", "narrow_inbox", "salted", "unsalted"]

@@ -11,7 +11,7 @@ server adds the caller's name. Reasons: docs/decisions/0006 and docs/decisions/0
 
 from __future__ import annotations
 
-from fleetfold_broker.identity.broker_keys import PublicKeys
+from fleetfold_broker.identity.master_nkeys import PublicKeys
 from fleetfold_broker.identity.permissions import INTROSPECTION
 from fleetfold_broker.jetstream.topology import COMMANDS
 from fleetfold_broker.subjects import Subjects

@@ -16,8 +16,8 @@ from fleetfold_broker.jetstream.topology import ACK_WAIT_S
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.pipeline import Call, CallKey, Handler
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, Unavailable
+from fleetfold_shared.integer_parsing import whole_number
 from fleetfold_shared.messages import Message
-from fleetfold_shared.whole_numbers import whole_number
 
 __all__ = ["ACK_SUBJECT", "DeliveryAcks", "age_s"]
 

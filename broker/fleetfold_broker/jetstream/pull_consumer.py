@@ -21,7 +21,7 @@ from fleetfold_broker.rpc.trace_context import trace_context
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
-from fleetfold_shared.whole_numbers import whole_number
+from fleetfold_shared.integer_parsing import whole_number
 
 __all__ = ["NotYet", "PullConsumer"]
 

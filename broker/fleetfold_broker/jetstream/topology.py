@@ -16,7 +16,7 @@ import structlog
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.api_errors import api_error, lacks_room
-from fleetfold_broker.jetstream.consumer_damage import consumer_damage, remedy
+from fleetfold_broker.jetstream.damage_errors import consumer_damage, remedy
 from fleetfold_broker.jetstream.queued_commands import QueuedCommand, find
 from fleetfold_broker.subjects import Subjects
 from fleetfold_shared.concurrency import batches

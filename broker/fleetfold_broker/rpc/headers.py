@@ -6,7 +6,7 @@ import msgspec
 
 from fleetfold_broker.connection.subscription import Incoming
 from fleetfold_shared.errors import ErrorBody, FleetfoldError, InternalError, InvalidInput, from_body
-from fleetfold_shared.whole_numbers import whole_number
+from fleetfold_shared.integer_parsing import whole_number
 
 __all__ = [
     "CONFIRM",

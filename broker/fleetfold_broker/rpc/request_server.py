@@ -22,9 +22,9 @@ from fleetfold_broker.connection.subscription import Callback, Incoming
 from fleetfold_broker.limited_log import LimitedLog
 from fleetfold_broker.rpc.admission import AdmissionControl, AdmissionSlot, QueuedSlots, hold
 from fleetfold_broker.rpc.headers import PARTS, error_headers, remaining_s
-from fleetfold_broker.rpc.held_requests import HeldRequests
 from fleetfold_broker.rpc.introspection import EndpointStats, Introspection
 from fleetfold_broker.rpc.pipeline import Call, Handler, Interceptor, compose
+from fleetfold_broker.rpc.requests_in_progress import HeldRequests
 from fleetfold_broker.rpc.streamed_reply import CallerGone, Say, StreamedReplies
 from fleetfold_broker.rpc.trace_context import trace_context
 from fleetfold_broker.subjects import inbox

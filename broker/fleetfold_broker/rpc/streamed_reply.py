@@ -22,8 +22,8 @@ from fleetfold_broker.rpc.request_client import Meanwhile, MeanwhileTimer, is_no
 from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
 from fleetfold_shared.ids import new_id
+from fleetfold_shared.integer_parsing import whole_number
 from fleetfold_shared.messages import Message, encode
-from fleetfold_shared.whole_numbers import whole_number
 
 __all__ = ["ALIVE_S", "CallerGone", "ReplyPart", "Say", "StreamedReplies", "in_parts", "silent"]
 

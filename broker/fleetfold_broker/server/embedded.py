@@ -11,9 +11,9 @@ from pathlib import Path
 
 from fleetfold_broker.connection.tls import ServerTls
 from fleetfold_broker.file_lock import FileLock
-from fleetfold_broker.identity.broker_keys import PublicKeys
+from fleetfold_broker.identity.master_nkeys import PublicKeys
 from fleetfold_broker.secret_file import private_folder
-from fleetfold_broker.server.server_lock import claim_port, hold_store
+from fleetfold_broker.server.server_claims import claim_port, hold_store
 from fleetfold_broker.server.server_process import ServerOptions, ServerProcess
 from fleetfold_broker.server.store_monitor import StoreMonitor
 from fleetfold_broker.server.store_quarantine import StoreQuarantine

@@ -14,7 +14,7 @@ import msgspec
 
 from fleetfold_broker.connection.tls import ServerTls
 from fleetfold_broker.file_lock import FileLock
-from fleetfold_broker.identity.broker_keys import PublicKeys
+from fleetfold_broker.identity.master_nkeys import PublicKeys
 from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.secret_file import replace
 from fleetfold_broker.server.parent_death_signal import private_and_bound

@@ -16,7 +16,7 @@ import msgspec
 
 from fleetfold_broker.disk_space import DiskSpace
 from fleetfold_broker.server.health_report import HealthReport
-from fleetfold_broker.server.server_lock import claim_port
+from fleetfold_broker.server.server_claims import claim_port
 from fleetfold_shared.errors import Conflict
 
 __all__ = ["StoreMonitor"]

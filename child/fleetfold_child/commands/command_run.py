@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from fleetfold_child.commands.cancellation import by_whom
+from fleetfold_child.commands.cancellation_rules import by_whom
 from fleetfold_child.commands.exclusive_semaphore import Permit
 from fleetfold_child.commands.progress_reports import ProgressReporter
 from fleetfold_child.ledger.side_effect_log import SideEffectLog

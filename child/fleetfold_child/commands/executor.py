@@ -13,12 +13,12 @@ import msgspec
 
 from fleetfold_child.app_database.databases import Databases
 from fleetfold_child.commands.actions import Actions, AnyAction
+from fleetfold_child.commands.attempt_runner import Runner
 from fleetfold_child.commands.command_run import CommandRun, ScheduledRetry
 from fleetfold_child.commands.context import Documents
 from fleetfold_child.commands.exclusive_semaphore import ExclusiveSemaphore
 from fleetfold_child.commands.name_confirmation import ConfirmName
 from fleetfold_child.commands.progress_reports import ProgressPublisher, ProgressReporter
-from fleetfold_child.commands.runner import Runner
 from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.ledger.admission import Decision, Plan
 from fleetfold_child.ledger.ledger import Ledger

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fleetfold_child.commands.actions import AnyAction
-from fleetfold_child.commands.cancellation import by_whom, while_interrupted, while_running
+from fleetfold_child.commands.cancellation_rules import by_whom, while_interrupted, while_running
 from fleetfold_child.commands.command_run import CommandRun
 from fleetfold_child.commands.context import Context
 from fleetfold_child.commands.retry_policy import TIMEOUT, names_of

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_child.commands.context_parameter import check_context
+from fleetfold_child.commands.context_check import check_context
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["Parameters"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.confirmed_publisher import ConfirmedPublisher
 from fleetfold_shared.concurrency import BackgroundTasks, batches, fail_if_open, resolve_if_open
 from fleetfold_shared.errors import FleetfoldError, TooLarge
 from fleetfold_shared.messages import CommandResult, CommandResults, LedgerMark, encode

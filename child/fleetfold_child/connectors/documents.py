@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_child.connectors.field_names import CONTENT, TITLES, plain_name
-from fleetfold_child.connectors.field_types import converted
+from fleetfold_child.connectors.common_field_names import CONTENT, TITLES, plain_name
 from fleetfold_child.connectors.markup import plain_text
 from fleetfold_child.connectors.text_fields import TextFields, text_fields
+from fleetfold_child.connectors.value_conversion import converted
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.text.document_text import text_of

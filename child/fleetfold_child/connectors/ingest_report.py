@@ -7,7 +7,7 @@ from itertools import islice
 
 import msgspec
 
-from fleetfold_child.connectors.field_names import usual
+from fleetfold_child.connectors.common_field_names import usual
 from fleetfold_child.connectors.files import Found, Problem, Read, SourceNote
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from fleetfold_child.connectors.common_field_names import CONTENT, MORE_CONTENT, MORE_TITLES, TITLES, plain_name
 from fleetfold_child.connectors.documents import (
     USUAL,
     Document,
@@ -14,9 +15,8 @@ from fleetfold_child.connectors.documents import (
     text_value,
     usable_metadata,
 )
-from fleetfold_child.connectors.field_names import CONTENT, MORE_CONTENT, MORE_TITLES, TITLES, plain_name
-from fleetfold_child.connectors.field_types import converted
 from fleetfold_child.connectors.text_fields import is_prose
+from fleetfold_child.connectors.value_conversion import converted
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fleetfold_child.connectors.field_names import CONTENT, MORE_CONTENT, MORE_TITLES, TITLES, plain_name
+from fleetfold_child.connectors.common_field_names import CONTENT, MORE_CONTENT, MORE_TITLES, TITLES, plain_name
 from fleetfold_shared.config import Reading
 
 __all__ = ["TextFields", "is_prose", "text_fields"]

@@ -20,7 +20,7 @@ import structlog
 
 from fleetfold_broker import secret_file
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.credentials import Credential, new_secret
+from fleetfold_shared.credential_format import Credential, new_secret
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import Capability, Tokens
 

@@ -9,7 +9,7 @@ import structlog
 from fleetfold_broker.bus import Bus
 from fleetfold_child.enrolment.master_retry import wait_for_master
 from fleetfold_child.enrolment.renewal import CredentialRenewal
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
 from fleetfold_shared.messages import NodeDescription
 

@@ -16,7 +16,7 @@ from fleetfold_child.enrolment.enrolment_client import EnrolmentClient, JoinCall
 from fleetfold_child.enrolment.master_retry import deliver_lost_cancellation, wait_for_master
 from fleetfold_shared.backoff import HALF, Backoff, Jitter
 from fleetfold_shared.clock import Clock, SystemClock
-from fleetfold_shared.credentials import fingerprint
+from fleetfold_shared.credential_format import fingerprint
 from fleetfold_shared.errors import FleetfoldError, Forbidden, Unauthenticated
 from fleetfold_shared.messages import (
     CAPABILITIES,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fleetfold_child.connectors.ingest_report import IndexReport
 from fleetfold_child.data_lock import DataLock
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.index.declaration import CollectionDeclaration, CollectionListeners
+from fleetfold_child.index.collection_declaration import CollectionDeclaration, CollectionListeners
 from fleetfold_child.index.lancedb_errors import DamagedTable
 from fleetfold_child.index.shard_search import search_collections
 

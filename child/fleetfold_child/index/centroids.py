@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from fleetfold_child.index.kmeans import spherical_kmeans
 from fleetfold_child.index.lance_table import Table
-from fleetfold_shared.text.centroids import MAX_CENTROIDS, NO_CENTROIDS, Centroids
+from fleetfold_shared.text.centroid_format import MAX_CENTROIDS, NO_CENTROIDS, Centroids
 
 __all__ = ["CollectionCentroids"]
 

@@ -16,21 +16,21 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_child.connectors.files import Records
 from fleetfold_child.connectors.ingest_report import IndexReport
 from fleetfold_child.connectors.markup import READER
-from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_child.connectors.reading_summary import SourceState
 from fleetfold_child.index.centroids import CollectionCentroids
 from fleetfold_child.index.changes import Change, Patch, Put, Remove
+from fleetfold_child.index.collection_declaration import CollectionDeclaration, CollectionListeners, LoadedCollection
 from fleetfold_child.index.collection_statistics import Statistics
-from fleetfold_child.index.collection_writer import MAX_BATCH, Writer
 from fleetfold_child.index.committer import Committer
 from fleetfold_child.index.compaction import Compaction
-from fleetfold_child.index.declaration import CollectionDeclaration, CollectionListeners, LoadedCollection
 from fleetfold_child.index.facets import add_up
-from fleetfold_child.index.fingerprints import with_fingerprints
+from fleetfold_child.index.hit_fingerprints import with_fingerprints
 from fleetfold_child.index.ingest import ingest
 from fleetfold_child.index.interfaces import Examined, Query, Scored
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import READ_BY, load, renew
 from fleetfold_child.index.shard_request import hit, read_ask
+from fleetfold_child.index.write_queue import MAX_BATCH, Writer
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import FleetfoldError, Unavailable
@@ -41,7 +41,7 @@ from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchRe
 from fleetfold_shared.messages.statistics_messages import StatisticsChunk, StatisticsRequest
 from fleetfold_shared.query.facets import FacetCounter
 from fleetfold_shared.text.analysis import ANALYZER
-from fleetfold_shared.text.centroids import NO_CENTROIDS, pack_centroids
+from fleetfold_shared.text.centroid_format import NO_CENTROIDS, pack_centroids
 from fleetfold_shared.text.declared_keys import declared_keys
 from fleetfold_shared.text.embedding import DEFAULT_EMBEDDER, Embedder, load_embedder
 from fleetfold_shared.text.scoring import Corpus

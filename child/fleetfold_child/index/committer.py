@@ -9,10 +9,10 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.candidate_index import CandidateIndex
 from fleetfold_child.index.changes import Change, Patch, resolve
 from fleetfold_child.index.collection_statistics import Difference, Statistics
-from fleetfold_child.index.collection_writer import Results
 from fleetfold_child.index.interfaces import Entry, Index
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import prepare
+from fleetfold_child.index.write_queue import Results
 from fleetfold_shared.text.analysis import tokens
 from fleetfold_shared.text.embedding import Embedder
 

@@ -20,8 +20,8 @@ from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.filters import reader
 from fleetfold_shared.messages.search import FieldKind
 from fleetfold_shared.query.facets import FacetCounter
-from fleetfold_shared.query.field_values import NOTHING, NUMBER, kind_name, kind_of, plain
 from fleetfold_shared.query.predicates import MISSING
+from fleetfold_shared.query.value_normalisation import NOTHING, NUMBER, kind_name, kind_of, plain
 
 __all__ = ["EXACT", "MAX_COLUMNS", "NOWHERE", "Column", "Columns", "Members"]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.messages.search_criteria import Filter
 from fleetfold_shared.query import predicates
 
 __all__ = ["Predicate", "id_in", "predicate", "reader", "where"]

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fleetfold_child.index.bitmaps import bitmap
+from fleetfold_child.index.filter_bitmaps import bitmap
 from fleetfold_child.index.interfaces import Query
 from fleetfold_child.index.segment import Segment
 

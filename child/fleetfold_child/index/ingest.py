@@ -8,7 +8,7 @@ from contextlib import aclosing
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.connectors.files import Found, Read, Records, read_documents
 from fleetfold_child.connectors.ingest_report import RecordCounter
-from fleetfold_child.index.collection_writer import MAX_BATCH
+from fleetfold_child.index.write_queue import MAX_BATCH
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

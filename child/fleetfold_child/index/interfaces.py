@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
 from fleetfold_shared.messages.search import FieldKind, Term
+from fleetfold_shared.messages.search_criteria import Filter, Scalar, Sort
 from fleetfold_shared.query.facets import FacetCounter
 
 __all__ = ["After", "Entry", "Examined", "Found", "Index", "Query", "Scored"]

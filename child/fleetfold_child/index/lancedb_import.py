@@ -6,7 +6,7 @@ from functools import cache
 from types import ModuleType
 from typing import Any
 
-from fleetfold_child.node.environment import prepare_process
+from fleetfold_child.node.process_environment import prepare_process
 
 __all__ = ["lancedb", "session"]
 

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index.bitmaps import fields_of
 from fleetfold_child.index.exact_scores import best, matches, scored
+from fleetfold_child.index.filter_bitmaps import fields_of
 from fleetfold_child.index.first_pass import ERROR, coarse_scores, floor_of, parts_of
 from fleetfold_child.index.interfaces import Entry, Found, Query, Scored
 from fleetfold_child.index.segment import Segment

@@ -8,7 +8,7 @@ from fleetfold_child.index.interfaces import After, Query, Scored
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.search import Parts, Place, ScoredDocument, SearchRequest
 from fleetfold_shared.query.facets import check_facets
-from fleetfold_shared.query.filters import check_filter
+from fleetfold_shared.query.filter_validation import check_filter
 from fleetfold_shared.query.sorting import check_sort
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.embedding import Embedder, unpack

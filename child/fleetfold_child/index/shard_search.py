@@ -8,18 +8,18 @@ from functools import partial
 
 from msgspec.structs import replace
 
+from fleetfold_child.index.analyzer_mismatch import by_terms_alone, candidates, interleaved, own_ask
 from fleetfold_child.index.collection import Collection
-from fleetfold_child.index.foreign_analyzer import by_terms_alone, candidates, interleaved, own_ask
-from fleetfold_child.index.hit_explanation import enriched_in_time
+from fleetfold_child.index.hit_enrichment import enriched_in_time
 from fleetfold_child.index.shard_request import MAX_K
 from fleetfold_shared.concurrency import gather_until
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError, Unavailable
+from fleetfold_shared.hit_truncation import MAX_HIT_BYTES, cut_to_fit, first_that_fit
 from fleetfold_shared.messages.explanation import CollectionExplained
 from fleetfold_shared.messages.search import FieldKind, ScoredDocument, SearchAnswer, SearchRequest
 from fleetfold_shared.query.facets import FacetCounter, fitting_counts
 from fleetfold_shared.query.field_notes import fields_asked
 from fleetfold_shared.query.sorting import sorted_stably
-from fleetfold_shared.truncation import MAX_HIT_BYTES, cut_to_fit, first_that_fit
 
 __all__ = ["search_collections", "search_s"]
 

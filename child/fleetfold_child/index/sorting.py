@@ -14,9 +14,9 @@ from fleetfold_child.index.filters import reader
 from fleetfold_child.index.first_pass import ERROR, parts_of
 from fleetfold_child.index.interfaces import Query, Scored
 from fleetfold_child.index.segment import Segment
-from fleetfold_shared.messages.criteria import Scalar, Sort
-from fleetfold_shared.query.field_values import plain
+from fleetfold_shared.messages.search_criteria import Scalar, Sort
 from fleetfold_shared.query.sorting import SCORE, descending, sorted_stably
+from fleetfold_shared.query.value_normalisation import plain
 
 __all__ = ["in_order", "leaders", "sorted_by"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_broker.rpc.pipeline import Call, Handler
-from fleetfold_child.ledger.acceptance import LedgerAcceptance
+from fleetfold_child.ledger.ledger_acceptance import LedgerAcceptance
 from fleetfold_child.node.health import Health
 from fleetfold_shared.errors import Unavailable
 from fleetfold_shared.messages import Message

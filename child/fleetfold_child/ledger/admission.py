@@ -25,7 +25,7 @@ from enum import Enum
 
 import msgspec
 
-from fleetfold_child.commands.cancellation import while_interrupted
+from fleetfold_child.commands.cancellation_rules import while_interrupted
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_child.ledger.side_effect_log import Forward
 from fleetfold_shared.messages import ActionKind, Command, CommandResult, Outcome, Params

@@ -40,7 +40,7 @@ from dataclasses import replace
 from typing import Any
 
 from fleetfold_child.ledger.admission import Admission, Decision, Plan, known, settle, start
-from fleetfold_child.ledger.contradiction import denies, params_by_masters, taken_from_masters
+from fleetfold_child.ledger.denied_effect import denies, params_by_masters, taken_from_masters
 from fleetfold_child.ledger.ledger_schema import LedgerRow
 from fleetfold_child.ledger.side_effect_log import Forward, Note, log_of
 from fleetfold_shared.errors import InvalidInput

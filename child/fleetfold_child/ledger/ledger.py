@@ -17,27 +17,27 @@ from typing import Any
 import msgspec
 import structlog
 
-from fleetfold_child.commands import cancellation
-from fleetfold_child.commands.cancellation import Cancellation
+from fleetfold_child.commands import cancellation_rules
+from fleetfold_child.commands.cancellation_rules import Cancellation
 from fleetfold_child.ledger import admission as rules
 from fleetfold_child.ledger import (
     cancellations,
     compensation,
     confirmations,
-    ledger_mark,
+    ledger_generation,
     master_marks,
+    oversized_results,
     side_effect_log,
-    unsent_results,
 )
-from fleetfold_child.ledger import ledger_results as results
 from fleetfold_child.ledger import ledger_schema as schema
+from fleetfold_child.ledger import unpublished_results as results
 from fleetfold_child.ledger.admission import Admission, Decision, Plan
-from fleetfold_child.ledger.contradiction import denies
+from fleetfold_child.ledger.denied_effect import denies
+from fleetfold_child.ledger.file_identity import NodeFile
 from fleetfold_child.ledger.ledger_check import check_ledger
 from fleetfold_child.ledger.ledger_schema import LedgerRow
-from fleetfold_child.ledger.ledger_upgrade import forget_copies, prepare_upgrade
 from fleetfold_child.ledger.node_database import NodeDatabase, Transaction, Writer, open_writer, unusable
-from fleetfold_child.ledger.node_file import NodeFile
+from fleetfold_child.ledger.pre_upgrade_copy import forget_copies, prepare_upgrade
 from fleetfold_child.ledger.side_effect_log import log_of
 from fleetfold_shared.clock import Clock, SystemClock
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
@@ -50,7 +50,7 @@ from fleetfold_shared.messages import (
     MasterMark,
     RecalledCommand,
 )
-from fleetfold_storage.sqlite_file import check_pages, is_damage
+from fleetfold_storage.sqlite_integrity import check_pages, is_damage
 from fleetfold_storage.vacuum import free_some
 
 __all__ = ["Ledger", "check_retention"]
@@ -173,7 +173,7 @@ class Ledger:
     async def cancel(
         self, ids: Iterable[str], by: str, here: Collection[str] = (), *, external: bool = False
     ) -> dict[str, Cancellation]:
-        """Cancel these commands and store the decisions, in one commit. The rules are in `cancellation`.
+        """Cancel these commands and store the decisions, in one commit. The rules are in `cancellation_rules`.
 
         `here` are those that this process has started, including those that wait for another try. `external`: actions
         may take effect in databases of the application's too.
@@ -202,9 +202,9 @@ class Ledger:
                 side_effect_log.store(connection, result.id, result.starts, now, notes)
             schema.store_result(connection, result, now, refused=refused)
             if unsent is not None:
-                unsent_results.store(connection, result.id, unsent)
+                oversized_results.store(connection, result.id, unsent)
 
-            return ledger_mark.read(connection)
+            return ledger_generation.read(connection)
 
         return finish
 
@@ -249,7 +249,7 @@ class Ledger:
 
     async def mark(self) -> LedgerMark:
         """Return the ledger's generation and its present height."""
-        self.reached(mark := await self._writer.run(ledger_mark.read))
+        self.reached(mark := await self._writer.run(ledger_generation.read))
         return mark
 
     async def hear(self, mark: MasterMark) -> None:
@@ -348,7 +348,7 @@ class Ledger:
         row = self._find(connection, command_id)
         if row is not None and row.state == "running" and here:
             row = row._replace(incarnation=self._incarnation)
-        decided = cancellation.cancel(command_id, row, by, external=external)
+        decided = cancellation_rules.cancel(command_id, row, by, external=external)
         if decided.stored is not None and decided.result is not None:
             cancelled = Command(id=command_id, attempt=decided.result.attempt, action="", epoch=decided.result.epoch)
             schema.insert_done(
@@ -364,7 +364,7 @@ class Ledger:
     def _find_forward(self, connection: sqlite3.Connection, command_id: str) -> LedgerRow | None:
         row = self._find(connection, command_id)
         if row is not None and row.outcome == "no_result":
-            return row._replace(unsent=unsent_results.find(connection, command_id))
+            return row._replace(unsent=oversized_results.find(connection, command_id))
         return row
 
     def _as_running_here(self, row: LedgerRow | None) -> LedgerRow | None:

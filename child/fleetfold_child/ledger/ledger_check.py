@@ -9,10 +9,10 @@ import sqlite3
 import tempfile
 from pathlib import Path
 
+from fleetfold_child.ledger.file_identity import NodeFile
 from fleetfold_child.ledger.node_database import Writer
-from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import FleetfoldError, Unavailable
-from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_integrity import check_pages
 
 __all__ = ["check_ledger"]
 

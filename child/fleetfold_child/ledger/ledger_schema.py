@@ -10,10 +10,10 @@ import msgspec
 from fleetfold_child.ledger import (
     cancellations,
     confirmations,
-    ledger_mark,
+    ledger_generation,
     master_marks,
+    oversized_results,
     side_effect_log,
-    unsent_results,
 )
 from fleetfold_shared.messages import ActionKind, Caller, Command, CommandResult, Params
 
@@ -56,8 +56,8 @@ _TABLES = (
     """,
     cancellations.TABLE,
     *side_effect_log.TABLES,
-    *unsent_results.TABLES,
-    *ledger_mark.TABLES,
+    *oversized_results.TABLES,
+    *ledger_generation.TABLES,
     *master_marks.TABLES,
 )
 _INDEXES = (
@@ -143,7 +143,7 @@ def create(connection: sqlite3.Connection) -> None:
     _add_columns(connection)
     for statement in _INDEXES:
         connection.execute(statement)
-    ledger_mark.create(connection)
+    ledger_generation.create(connection)
     found = connection.execute("SELECT max(version) FROM fleetfold_schema").fetchone()[0]
     if found is None:
         connection.execute("INSERT INTO fleetfold_schema VALUES (?)", (VERSION,))

@@ -16,7 +16,7 @@ from fleetfold_child.ledger.ledger import Ledger
 from fleetfold_child.ledger.node_audit import LEDGER
 from fleetfold_child.ledger.node_database import DamagedDatabase
 from fleetfold_shared.errors import Conflict
-from fleetfold_storage.sqlite_file import absence
+from fleetfold_storage.sqlite_integrity import absence
 
 __all__ = ["LostDatabase", "open_ledger"]
 

@@ -12,10 +12,10 @@ from typing import Any, Protocol, Self, TypeVar
 
 from fleetfold_broker.secret_file import private_file
 from fleetfold_child.disk_errors import disk_error
-from fleetfold_child.ledger.node_file import NodeFile
+from fleetfold_child.ledger.file_identity import NodeFile
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_storage.group_commit import GroupCommit, Lease
-from fleetfold_storage.sqlite_file import is_damage
+from fleetfold_storage.sqlite_integrity import is_damage
 from fleetfold_storage.vacuum import make_incremental
 
 __all__ = ["DamagedDatabase", "Database", "NodeDatabase", "Params", "Transaction", "Writer", "open_writer", "unusable"]

@@ -15,8 +15,8 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.disk_space import DiskSpace
 from fleetfold_broker.disk_watch import DiskWatch
 from fleetfold_broker.identity.seal_check import SealCheck
+from fleetfold_broker.jetstream.confirmed_publisher import ConfirmedPublisher
 from fleetfold_broker.jetstream.delivery_acks import DeliveryAcks
-from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
 from fleetfold_broker.jetstream.push_consumer import PushConsumer
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.rpc.scatter_responder import serve_node
@@ -27,8 +27,8 @@ from fleetfold_child.commands.result_batching import ResultBatcher
 from fleetfold_child.commands.result_publisher import ResultPublisher
 from fleetfold_child.enrolment.master_retry import wait_for_master
 from fleetfold_child.interceptors import RequireLedger, command_pipeline, request_interceptors
-from fleetfold_child.ledger.acceptance import LedgerAcceptance
 from fleetfold_child.ledger.ledger import Ledger
+from fleetfold_child.ledger.ledger_acceptance import LedgerAcceptance
 from fleetfold_child.ledger.node_audit import read_node_audit
 from fleetfold_child.node.application import Application, NodeOptions
 from fleetfold_child.node.collection_health import CollectionHealth, LostCollection

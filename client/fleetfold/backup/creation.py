@@ -17,7 +17,7 @@ from fleetfold.backup.digests import file_digest
 from fleetfold.backup.manifest import BackupFile, BackupManifest, BackupStore, encode_manifest, new_backup_id
 from fleetfold.backup.pinned_stores import CopiedFile
 from fleetfold.backup.pinning import SECRETS, pin_all, secret_files
-from fleetfold.backup.places import BackupPlaces
+from fleetfold.backup.store_locations import BackupPlaces
 from fleetfold.backup.targets import STAGING, BackupTarget
 from fleetfold_shared.errors import FleetfoldError, Unavailable
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from fleetfold.backup.manifest import BackupStore, StoreKind
 from fleetfold_shared.errors import Unavailable
 from fleetfold_storage.lance_pin import PinnedTable
-from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_integrity import check_pages
 from fleetfold_storage.sqlite_snapshot import SqliteSnapshot, open_copy, row_counts
 
 __all__ = ["CopiedFile", "PinnedContent", "PinnedLance", "PinnedSqlite", "PinnedStore", "schema_of"]

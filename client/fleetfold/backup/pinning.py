@@ -19,8 +19,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from fleetfold.backup.pinned_stores import PinnedContent, PinnedLance, PinnedSqlite, PinnedStore
-from fleetfold.backup.places import MASTER_PART, BackupPlaces, node_of
-from fleetfold.backup.sealing import seal
+from fleetfold.backup.secret_encryption import seal
+from fleetfold.backup.store_locations import MASTER_PART, BackupPlaces, node_of
 from fleetfold_child.data_lock import DataLock
 from fleetfold_child.ledger.node_audit import LEDGER
 from fleetfold_shared.errors import Conflict, NotFound

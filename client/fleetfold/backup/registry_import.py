@@ -9,10 +9,10 @@ from typing import Any, Literal
 import msgspec
 from sqlalchemy import Connection, insert, select, update
 
-from fleetfold.backup.places import BackupPlaces
 from fleetfold.backup.postgres_dump import check_unused
-from fleetfold.backup.registry_file import ExportedKey, ExportedNode, RegistryFile
-from fleetfold.backup.registry_tables import Exported, connected, read_registry, row_of, table_of
+from fleetfold.backup.registry_database import Exported, connected, read_registry, row_of, table_of
+from fleetfold.backup.registry_export import ExportedKey, ExportedNode, RegistryFile
+from fleetfold.backup.store_locations import BackupPlaces
 from fleetfold_broker.file_lock import FileLock
 from fleetfold_shared.errors import Conflict
 

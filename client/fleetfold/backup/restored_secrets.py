@@ -8,8 +8,8 @@ from pathlib import Path
 from fleetfold.backup.catalogue import object_name
 from fleetfold.backup.manifest import BackupManifest
 from fleetfold.backup.pinning import SECRETS
-from fleetfold.backup.places import MASTER_PART, BackupPlaces, node_of
-from fleetfold.backup.sealing import unseal
+from fleetfold.backup.secret_encryption import unseal
+from fleetfold.backup.store_locations import MASTER_PART, BackupPlaces, node_of
 from fleetfold.backup.targets import BackupTarget
 from fleetfold_broker.quarantine import set_aside
 from fleetfold_broker.secret_file import replace

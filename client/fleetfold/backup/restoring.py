@@ -15,14 +15,14 @@ from pathlib import Path
 import msgspec
 
 from fleetfold.backup.catalogue import object_name
-from fleetfold.backup.data_folders import DataFolder, locked_folder
 from fleetfold.backup.digests import file_digest
 from fleetfold.backup.manifest import BackupFile, BackupManifest
-from fleetfold.backup.places import MASTER_PART, BackupPlaces, node_of
+from fleetfold.backup.orphaned_commands import UnknownWork, find_unknown_work
 from fleetfold.backup.postgres_dump import check_unused, restore_dump
+from fleetfold.backup.restore_folder import DataFolder, locked_folder
 from fleetfold.backup.restored_secrets import check_secrets, open_secrets, put_secrets, secret_places
+from fleetfold.backup.store_locations import MASTER_PART, BackupPlaces, node_of
 from fleetfold.backup.targets import BackupTarget
-from fleetfold.backup.unknown_work import UnknownWork, find_unknown_work
 from fleetfold_broker.quarantine import set_aside
 from fleetfold_broker.secret_file import private_folder, replace
 from fleetfold_child.ledger.node_audit import LEDGER

@@ -15,10 +15,10 @@ from fleetfold.backup.catalogue import object_name
 from fleetfold.backup.digests import file_digest
 from fleetfold.backup.manifest import BackupFile, BackupManifest, BackupStore
 from fleetfold.backup.postgres_dump import dump_damage
-from fleetfold.backup.sealing import unseal
+from fleetfold.backup.secret_encryption import unseal
 from fleetfold.backup.targets import BackupTarget
 from fleetfold_shared.errors import FleetfoldError
-from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_integrity import check_pages
 from fleetfold_storage.sqlite_snapshot import open_copy, row_counts
 
 __all__ = ["BackupCheck", "VerifiedBackup", "verify_backup"]
@@ -125,7 +125,7 @@ def _secrets(store: BackupStore, place: Path, passphrase: str | None) -> BackupC
 
 def _lance(store: BackupStore, place: Path) -> BackupCheck:
     try:
-        from fleetfold_child.index.table_check import count_documents
+        from fleetfold_child.index.table_copy_check import count_documents
 
         found = asyncio.run(count_documents(place))
     except ModuleNotFoundError as error:

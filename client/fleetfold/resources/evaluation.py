@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from fleetfold.caller import ANSWER_S, Caller
-from fleetfold.names import Names, listed
+from fleetfold.name_lists import Names, listed
 from fleetfold.time_limit import milliseconds
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from fleetfold.caller import ANSWER_S, Caller, pause_s, wait_ms
-from fleetfold.names import Names
+from fleetfold.name_lists import Names
 from fleetfold.run_request import Rollout, RunOptions, Targets, duration_s, run_request
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import DeadlineExceeded, Overloaded, RateLimited, Unavailable

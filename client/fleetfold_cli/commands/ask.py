@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from fleetfold_cli.command_context import Injected, Terminal
 from fleetfold_cli.error_exit import OK, PARTLY
 from fleetfold_cli.parsing.assignments import searched_nodes
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Many, Option, Seconds
-from fleetfold_cli.terminal import Injected, Terminal
-from fleetfold_cli.views import answer_view as views
+from fleetfold_cli.views import answer_sources_view as views
 from fleetfold_cli.views.text import clean
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import Answered, AnswerPart

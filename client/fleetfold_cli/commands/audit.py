@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 from cyclopts import Parameter
 
+from fleetfold_cli.command_context import Injected, Terminal
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Option
 from fleetfold_cli.parsing.durations import duration_s
-from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import access_view as views
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import AuditOutcome

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.common_options import OUTPUT, Days, Flag, Many, Option, OutputOptions
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import backup_view as views
 from fleetfold_shared.config import Config, load
 from fleetfold_shared.errors import InvalidInput
@@ -170,7 +170,7 @@ def restore(
     listed.
     """
     from fleetfold.backup import find_backup, restore_backup
-    from fleetfold.backup.places import MASTER_PART, part_of
+    from fleetfold.backup.store_locations import MASTER_PART, part_of
 
     settings = stores.settings()
     place = _target(target, settings)
@@ -193,8 +193,8 @@ def export(
     terminal: Injected,
 ) -> None:
     """Write nodes, definitions, schedules and keys (as digests) of the master's database as JSON, sorted."""
-    from fleetfold.backup.registry_file import encode_registry
-    from fleetfold.backup.registry_tables import connected, read_registry
+    from fleetfold.backup.registry_database import connected, read_registry
+    from fleetfold.backup.registry_export import encode_registry
     from fleetfold_broker.secret_file import replace as write
 
     with connected(stores.places(stores.settings())) as connection:
@@ -223,7 +223,7 @@ def importing(
 
     The master must not run, but for `--dry-run`. A dry run ends with 1 if the import would be refused.
     """
-    from fleetfold.backup.registry_file import decode_registry
+    from fleetfold.backup.registry_export import decode_registry
     from fleetfold.backup.registry_import import import_registry
     from fleetfold_cli.parsing.structured_file import text_of
 

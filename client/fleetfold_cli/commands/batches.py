@@ -13,10 +13,10 @@ import msgspec
 from cyclopts import Group, Parameter
 
 from fleetfold.batch_file import check_batch_id, read_line, survey
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.parsing.common_options import CommonOptions, Flag, Option
 from fleetfold_cli.parsing.run_options import CHOICE, PACE
 from fleetfold_cli.parsing.standard_input import typed_lines
-from fleetfold_cli.terminal import Terminal
 from fleetfold_cli.views.batch_view import BatchOutput
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.ids import new_id

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from fleetfold.state_directory import state_directory
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.common_options import OUTPUT, Days, Flag, Many, OutputOptions, StatePath
-from fleetfold_cli.terminal import Injected
 
 if TYPE_CHECKING:  # making certificates takes packages that no other command needs
     from rich.console import RenderableType

@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from fleetfold.event_loop import until_signalled
-from fleetfold.standalone import up_line
+from fleetfold.child_program import up_line
+from fleetfold.signal_handling import until_signalled
 from fleetfold.state_directory import find_url, state_directory
-from fleetfold_cli.daemons.node_check import check_node
-from fleetfold_cli.daemons.serving import private, running_child, settings
+from fleetfold_cli.command_context import Injected, Terminal
+from fleetfold_cli.daemons.container_health import check_node
+from fleetfold_cli.daemons.running_daemons import private, running_child, settings
 from fleetfold_cli.parsing.child_options import (
     APPLICATION,
     HOSTED,
@@ -23,7 +24,6 @@ from fleetfold_cli.parsing.child_options import (
     over,
 )
 from fleetfold_cli.parsing.common_options import CONNECTION, DAEMON, ConnectOptions, DaemonOptions, Flag, Option
-from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_shared.config import ChildConfig, Config
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import Conflict, InvalidInput

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.common_options import OUTPUT, Option, OutputOptions
-from fleetfold_cli.terminal import Injected
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["Shell", "install_completion"]

@@ -15,6 +15,7 @@ from cyclopts import App
 
 from fleetfold.credentials import keys_directory
 from fleetfold.state_directory import RunningFleet, find_url, running_fleet, same_place, state_directory
+from fleetfold_cli.command_context import Injected, Terminal
 from fleetfold_cli.daemons.configuration_audit import (
     Finding,
     endless_admins,
@@ -28,7 +29,6 @@ from fleetfold_cli.daemons.configuration_audit import (
 from fleetfold_cli.daemons.keys_and_tls import in_the_open
 from fleetfold_cli.error_exit import FAILED, OK
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Option
-from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_cli.views import access_view as views
 from fleetfold_shared.config import Config, load
 from fleetfold_shared.errors import FleetfoldError, InvalidInput

@@ -16,9 +16,10 @@ from cyclopts import Parameter
 from msgspec.structs import asdict, replace
 
 from fleetfold.credentials import keys_directory
-from fleetfold.event_loop import until_signalled
+from fleetfold.signal_handling import until_signalled
 from fleetfold.state_directory import find_url, state_directory
-from fleetfold_cli.daemons.serving import (
+from fleetfold_cli.command_context import Injected
+from fleetfold_cli.daemons.running_daemons import (
     guarded,
     private,
     reachable,
@@ -46,7 +47,6 @@ from fleetfold_cli.parsing.common_options import (
     Restored,
     StatePath,
 )
-from fleetfold_cli.terminal import Injected
 from fleetfold_shared.config import BrokerConfig, Config, MasterConfig
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.urls import redacted_url

@@ -11,10 +11,10 @@ from cyclopts import App, Parameter
 from msgspec.structs import asdict
 
 from fleetfold.dead_letter_filter import DeadLetterFilter
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Option
 from fleetfold_cli.parsing.durations import duration_s
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import dead_letter_view as views
 from fleetfold_shared.errors import FleetfoldError, InvalidInput
 from fleetfold_shared.messages import DeadLetterReason

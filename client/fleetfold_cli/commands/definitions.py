@@ -6,10 +6,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option
 from fleetfold_cli.parsing.transaction_argument import parsed
 from fleetfold_cli.parsing.transaction_file import read
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import definition_view as views
 
 __all__ = ["definitions"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from fleetfold.extras import require
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.common_options import Flag
-from fleetfold_cli.terminal import Injected
 from fleetfold_shared.errors import Unavailable
 
 __all__ = ["demo"]

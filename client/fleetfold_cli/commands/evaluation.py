@@ -8,9 +8,9 @@ from typing import Annotated, TextIO
 import msgspec
 from cyclopts import App, Parameter
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Many, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import evaluation_view as views
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput

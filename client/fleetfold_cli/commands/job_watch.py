@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING
 
+from fleetfold_cli.command_context import PLAIN, Terminal
 from fleetfold_cli.exit_codes import of_job
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.common_options import OutputOptions
-from fleetfold_cli.terminal import PLAIN, Terminal
 from fleetfold_cli.views import job_view as views
 from fleetfold_cli.views import progress_view
 from fleetfold_shared.errors import DeadlineExceeded

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.commands.job_watch import watch
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import job_view as views
 from fleetfold_shared.messages import JobState
 

@@ -9,6 +9,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from fleetfold.credentials import keys_directory
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.assignments import listed
 from fleetfold_cli.parsing.common_options import (
     COMMON,
@@ -21,7 +22,6 @@ from fleetfold_cli.parsing.common_options import (
     StatePath,
 )
 from fleetfold_cli.parsing.durations import duration_s
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import access_view as views
 from fleetfold_cli.views.text import dropped
 from fleetfold_shared.config import load

@@ -6,9 +6,9 @@ from typing import Annotated
 
 from cyclopts import App
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import master_view as views
 
 __all__ = ["masters"]

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 from rich.console import RenderableType
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.parsing.assignments import labels, listed
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Duration, Flag, Many, Option, Seconds
 from fleetfold_cli.parsing.durations import duration_s
-from fleetfold_cli.terminal import Injected
-from fleetfold_cli.views import ledger_view
 from fleetfold_cli.views import node_view as views
+from fleetfold_cli.views import reconciliation_view
 from fleetfold_cli.views.text import cell, dropped, ms, table
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import CAPABILITIES, Capability, DiscoveredNode, NodeUpdate
@@ -188,7 +188,7 @@ async def reconcile(
     """
     async with await terminal.fleet(common) as fleet:
         found = await fleet.nodes.reconcile(name, accept=accept)
-    terminal.show(common, found, lambda: ledger_view.reconciled(found))
+    terminal.show(common, found, lambda: reconciliation_view.reconciled(found))
     if not found.accepted:
         return FAILED
     return PARTLY if any(one.look for one in found.denied) else OK

@@ -9,13 +9,13 @@ from cyclopts import Parameter
 from msgspec.structs import replace
 
 from fleetfold.run_request import duration_s
+from fleetfold_cli.command_context import Injected, Terminal
 from fleetfold_cli.commands.batches import LINES, BatchOptions, run_lines
 from fleetfold_cli.commands.job_watch import run_watched
 from fleetfold_cli.parsing.assignments import assignment, values
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option
 from fleetfold_cli.parsing.run_options import CHOICE, PACE, TIMES, LimitOptions, RolloutOptions, TargetOptions
 from fleetfold_cli.parsing.standard_input import agreed
-from fleetfold_cli.terminal import Injected, Terminal
 from fleetfold_shared.errors import Conflict, InvalidInput
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import Job, Run

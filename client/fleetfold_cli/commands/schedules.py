@@ -8,10 +8,10 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import FAILED, OK
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option, Seconds
 from fleetfold_cli.parsing.schedule_file import read
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import schedule_view as views
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import ScheduleSpec

@@ -8,6 +8,7 @@ import msgspec
 from cyclopts import Parameter
 
 from fleetfold.search_request import SearchOptions
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import OK, PARTLY
 from fleetfold_cli.next_page import next_page
 from fleetfold_cli.parsing.assignments import searched_nodes
@@ -21,7 +22,6 @@ from fleetfold_cli.parsing.search_options import (
     ScatterOptions,
 )
 from fleetfold_cli.parsing.sort_keys import parse_sort
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import search_view as views
 from fleetfold_shared.decode_errors import convert_to
 from fleetfold_shared.errors import InvalidInput

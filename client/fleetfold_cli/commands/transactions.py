@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from fleetfold.transact_request import transact_request
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.error_exit import OK
 from fleetfold_cli.exit_codes import of_transaction
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.callback_arguments import callback as read_callback
 from fleetfold_cli.parsing.common_options import COMMON, CommonOptions, Flag, Option, Seconds
 from fleetfold_cli.parsing.transaction_argument import ChosenTransaction, of_definition, of_file
-from fleetfold_cli.terminal import Injected
 from fleetfold_cli.views import transaction_view as views
 from fleetfold_shared.ids import new_id
 from fleetfold_shared.messages import TransactionState, TransactionView

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from fleetfold_cli.command_context import Injected
 from fleetfold_cli.parsing.common_options import OUTPUT, OutputOptions
-from fleetfold_cli.terminal import Injected
 from fleetfold_shared import __version__
 
 __all__ = ["version"]

@@ -34,7 +34,7 @@ async def scheduled_backups(
         yield
         return
     from fleetfold.backup import find_places
-    from fleetfold_cli.daemons.backup_task import backing_up
+    from fleetfold_cli.daemons.backup_loop import backing_up
 
     async with backing_up(config.backup, own(find_places(config, data)), folder, master=master, nodes=nodes):
         yield

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from fleetfold.names import Auto, SearchedNodes
+from fleetfold.name_lists import Auto, SearchedNodes
 from fleetfold_shared.errors import InvalidInput
 
 __all__ = ["Assignment", "assignment", "labels", "listed", "pair", "searched_nodes", "values"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TextIO
 
 from fleetfold_cli.parsing.assignments import assignment, values
 from fleetfold_cli.parsing.transaction_file import read
+from fleetfold_shared.definition_inputs import input_schema
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.input_schemas import input_schema
 from fleetfold_shared.messages import StepSpec
 
 if TYPE_CHECKING:  # it takes long to import, and `--help` does not need it

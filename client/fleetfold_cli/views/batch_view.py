@@ -7,16 +7,16 @@ from collections import Counter
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.error_exit import FAILED, OK, PARTLY
 from fleetfold_cli.json_output import line
 from fleetfold_cli.parsing.common_options import OutputOptions
 from fleetfold_cli.safe_text import flat
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import ErrorBody, InvalidInput
 from fleetfold_shared.messages import JobNode
 
 if TYPE_CHECKING:
-    from fleetfold.submission import SubmitOutcome
+    from fleetfold.batch_submission import SubmitOutcome
 
 __all__ = ["BatchOutput"]
 

@@ -13,7 +13,7 @@ from fleetfold_master.events import Announce, KeysChanged, announce_to_nobody
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks
-from fleetfold_shared.credentials import Credential, digest, new_secret, same
+from fleetfold_shared.credential_format import Credential, digest, new_secret, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.ids import check_slug
 from fleetfold_shared.messages import ClientRole, KeyCreate, KeyCreated, KeyInfo, KeyRotate, Scopes

@@ -14,18 +14,18 @@ from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
 from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.audit_log import AuditLog
-from fleetfold_master.access.authenticator import GUESSES
+from fleetfold_master.access.auth_callout import GUESSES
 from fleetfold_master.access.charge import spend
+from fleetfold_master.access.credential_services import LoginServices
 from fleetfold_master.access.join_requests import JoinRequests
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_master.access.login_services import LoginServices
 from fleetfold_master.access.rate_limits import Limits
 from fleetfold_shared.config import LimitsConfig
-from fleetfold_shared.credentials import Credential, CredentialKind
+from fleetfold_shared.credential_format import Credential, CredentialKind
 from fleetfold_shared.errors import Conflict, FleetfoldError, Forbidden, InvalidInput, Unauthenticated
 from fleetfold_shared.messages import Enrol, JoinRequest, JoinRequestReply, Message, Refresh, Tokens, decode
 from fleetfold_shared.verbs import JoinVerb
-from fleetfold_shared.verbs.join_requests import ENROL, JOIN_REQUEST, REFRESH
+from fleetfold_shared.verbs.join_verbs import ENROL, JOIN_REQUEST, REFRESH
 
 __all__ = ["JOINING", "Enrolment", "Live"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from fleetfold_master.access.audit_log import AuditLog
-from fleetfold_master.access.authenticator import Authenticator
+from fleetfold_master.access.auth_callout import Authenticator
 from fleetfold_master.events import IdentityFlooded, SessionStolen
 from fleetfold_shared.config import LimitsConfig
 

@@ -14,7 +14,7 @@ from fleetfold_master.access.invitation_rows import (
 from fleetfold_master.access.login_refusal import Refusal
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
-from fleetfold_shared.credentials import Credential, digest, same
+from fleetfold_shared.credential_format import Credential, digest, same
 from fleetfold_shared.ids import MASTER, check_node_name
 from fleetfold_shared.messages import Capability, NodeInvite, NodeInvited
 

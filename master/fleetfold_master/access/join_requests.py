@@ -15,14 +15,14 @@ from fleetfold_master.access.join_request_rows import (
     read_join_requests,
 )
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_master.access.sessions import Sessions
+from fleetfold_master.access.node_sessions import Sessions
 from fleetfold_master.events import Announce, JoinRequestsChanged, announce_to_nobody
 from fleetfold_master.nodes import Registry
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version
 from fleetfold_shared.concurrency import UncancelledTasks
-from fleetfold_shared.credentials import digest, fingerprint, same
+from fleetfold_shared.credential_format import digest, fingerprint, same
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Overloaded
 from fleetfold_shared.messages import (
     CAPABILITIES,

@@ -12,13 +12,13 @@ from contextlib import aclosing
 
 from fleetfold_broker.rpc.admission import begin_waiting
 from fleetfold_broker.rpc.streamed_reply import Say
+from fleetfold_master.answering.answer_run import NOT_KNOWN, AnswerSession
 from fleetfold_master.answering.citations import Citations
 from fleetfold_master.answering.extractive import extract
 from fleetfold_master.answering.generators import Gather, Generator, ModelGenerator, NodeGenerator
 from fleetfold_master.answering.language_model import Model, ModelError
 from fleetfold_master.answering.passages import ExtractedPassage, read_passages
 from fleetfold_master.answering.sentences import QuestionTerms
-from fleetfold_master.answering.session import NOT_KNOWN, AnswerSession
 from fleetfold_master.nodes import Registry
 from fleetfold_master.search import TermStatistics
 from fleetfold_shared.config import AnsweringConfig

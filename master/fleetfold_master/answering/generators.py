@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from fleetfold_broker.rpc.scatter import ScatterReply
+from fleetfold_master.answering.answer_run import AnswerSession, UsedGenerator
 from fleetfold_master.answering.language_model import Model, ModelError
 from fleetfold_master.answering.prompt import messages
-from fleetfold_master.answering.session import AnswerSession, UsedGenerator
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import NodeAnswer, NodeQuestion, decode, encode
 

@@ -13,7 +13,7 @@ import structlog
 
 from fleetfold_shared.config import AnsweringConfig
 from fleetfold_shared.errors import InvalidInput, Unavailable
-from fleetfold_shared.whole_numbers import whole_number
+from fleetfold_shared.integer_parsing import whole_number
 
 if TYPE_CHECKING:
     import httpx2

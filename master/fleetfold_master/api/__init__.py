@@ -14,11 +14,11 @@ from fleetfold_master.api.disconnection import Disconnection, Drop
 from fleetfold_master.api.evaluation_verbs import EvaluationVerbs
 from fleetfold_master.api.job_verbs import JobVerbs
 from fleetfold_master.api.key_verbs import KeyVerbs
+from fleetfold_master.api.ledger_verbs import RecoveryVerbs
 from fleetfold_master.api.master_verbs import MasterVerbs
 from fleetfold_master.api.node_access_verbs import NodeAccessVerbs
 from fleetfold_master.api.node_verbs import NodeVerbs
 from fleetfold_master.api.pipeline import AccessPolicy, api_interceptors
-from fleetfold_master.api.recovery_verbs import RecoveryVerbs
 from fleetfold_master.api.run_as import RunAs
 from fleetfold_master.api.schedule_verbs import ScheduleVerbs
 from fleetfold_master.api.search_verbs import SearchVerbs

@@ -11,7 +11,8 @@ from typing import Any
 from fleetfold_broker.rpc.admission import may_wait
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import check_run
-from fleetfold_master.api.audit_subject import AuditSubject, named, of_job
+from fleetfold_master.answer_budget import fit_job
+from fleetfold_master.api.audit_target import AuditSubject, named, of_job
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.callback_check import CheckCallback, anywhere
 from fleetfold_master.api.denied_requests import DeniedRequests
@@ -19,7 +20,6 @@ from fleetfold_master.jobs import BulkReads, Jobs
 from fleetfold_master.jobs.bulk_reads import StartedJob
 from fleetfold_master.jobs.targeting import Target, Targeting, check_confirmed
 from fleetfold_master.nodes import Registry
-from fleetfold_master.payload_budget import fit_job
 from fleetfold_shared import verbs
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.payload_budget import ROOM_BYTES
+from fleetfold_master.answer_budget import ROOM_BYTES
 from fleetfold_shared.errors import Forbidden
 from fleetfold_shared.messages import AuditEntry, AuditList
 

@@ -9,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from fleetfold_broker.rpc.streamed_reply import Say, silent
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_shared.messages import Message
 from fleetfold_shared.verbs import VERBS, Verb
 

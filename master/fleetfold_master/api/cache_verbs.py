@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.search import Cache, Federation
 from fleetfold_shared import verbs

@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.answer_budget import ROOM_BYTES
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.run_as import RunAs
 from fleetfold_master.dead_letters import DeadLetters
-from fleetfold_master.payload_budget import ROOM_BYTES
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import Conflict, Forbidden
 from fleetfold_shared.messages import (

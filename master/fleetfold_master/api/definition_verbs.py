@@ -7,7 +7,7 @@ from typing import Any
 
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import check_steps
-from fleetfold_master.api.audit_subject import AuditSubject, named
+from fleetfold_master.api.audit_target import AuditSubject, named
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.definitions import Definitions
 from fleetfold_shared import verbs

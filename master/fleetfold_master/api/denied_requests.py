@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.errors import FleetfoldError, RateLimited
 from fleetfold_shared.messages import AuditOutcome

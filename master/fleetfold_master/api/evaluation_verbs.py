@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.audit_subject import AuditSubject, named
+from fleetfold_master.api.audit_target import AuditSubject, named
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.evaluation import Evaluation, Judgements, SearchStatistics
 from fleetfold_master.evaluation.evaluation import ReportScope

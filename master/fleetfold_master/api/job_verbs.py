@@ -9,10 +9,10 @@ from fleetfold_broker.rpc.admission import begin_waiting
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import MOST_LOOKED_AT, check_visible, sees_all, visible
-from fleetfold_master.api.audit_subject import AuditSubject, named
+from fleetfold_master.answer_budget import ROOM_BYTES, fit_all, fit_job
+from fleetfold_master.api.audit_target import AuditSubject, named
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.jobs import BulkReads, Jobs
-from fleetfold_master.payload_budget import ROOM_BYTES, fit_all, fit_job
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import (
     Job,

@@ -7,7 +7,7 @@ from typing import Any
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.container import AccessContainer
 from fleetfold_master.access.enrolment import Live
-from fleetfold_master.api.audit_subject import touches_node
+from fleetfold_master.api.audit_target import touches_node
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.disconnection import Disconnection
 from fleetfold_master.nodes import Registry

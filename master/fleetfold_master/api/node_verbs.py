@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from fleetfold_broker.rpc.scatter import ScatterClient
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import node_in_scope
-from fleetfold_master.api.audit_subject import touches_node, touches_pinged
+from fleetfold_master.api.audit_target import touches_node, touches_pinged
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.disconnection import Disconnection
 from fleetfold_master.jobs.targeting import those_where

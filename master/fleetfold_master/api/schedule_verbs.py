@@ -10,10 +10,10 @@ import msgspec
 
 from fleetfold_master.access.authorizer import Authorizer, Principal
 from fleetfold_master.access.scoping import check_run, check_transact
-from fleetfold_master.api.audit_subject import AuditSubject, named
+from fleetfold_master.answer_budget import ROOM_BYTES
+from fleetfold_master.api.audit_target import AuditSubject, named
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.run_as import RunAs, verb_of
-from fleetfold_master.payload_budget import ROOM_BYTES
 from fleetfold_master.schedules import Schedules, work_of
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import FleetfoldError, Forbidden, NotFound

@@ -8,7 +8,7 @@ from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import asked_nodes, narrow_search, no_node, node_in_scope
 from fleetfold_master.answering import Answering
-from fleetfold_master.api.audit_subject import touches_answer, touches_search
+from fleetfold_master.api.audit_target import touches_answer, touches_search
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.evaluation import SearchStatistics
 from fleetfold_master.nodes import Registry

@@ -19,7 +19,7 @@ from fleetfold_broker.subjects import Subjects
 from fleetfold_master.access.authorizer import Authorizer
 from fleetfold_master.access.rate_limits import Limits
 from fleetfold_shared.concurrency import BackgroundTasks
-from fleetfold_shared.credentials import fingerprint
+from fleetfold_shared.credential_format import fingerprint
 from fleetfold_shared.errors import FleetfoldError
 from fleetfold_shared.messages import NodeList, ServiceCounters, decode, encode
 

@@ -8,11 +8,11 @@ from fleetfold_broker.rpc.admission import begin_waiting, may_wait
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.scoping import MOST_LOOKED_AT, check_transact, check_visible, sees_all, visible
-from fleetfold_master.api.audit_subject import AuditSubject, named, of_transaction
+from fleetfold_master.answer_budget import fit_all, fit_transaction
+from fleetfold_master.api.audit_target import AuditSubject, named, of_transaction
 from fleetfold_master.api.binding import Binding
 from fleetfold_master.api.callback_check import CheckCallback, anywhere
 from fleetfold_master.definitions import Definitions
-from fleetfold_master.payload_budget import fit_all, fit_transaction
 from fleetfold_master.transactions import Transactions
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import FleetfoldError

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, func, insert, or_, select, update
 
-from fleetfold_master.store.columns import select_by_key
 from fleetfold_master.store.compiled_statements import Script
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.master_tables import LEFT, master, master_mark
+from fleetfold_master.store.row_helpers import select_by_key
 from fleetfold_master.store.tables import job, tx
 
 __all__ = ["Seen", "StoredMaster", "TakenOver", "count_owned", "heartbeat", "join", "leave", "read_all", "take"]

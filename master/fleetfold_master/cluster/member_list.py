@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fleetfold_master.cluster import master_rows
+from fleetfold_master.cluster.dependency_health import Surroundings
 from fleetfold_master.cluster.master_rows import StoredMaster
 from fleetfold_master.cluster.membership import Membership
-from fleetfold_master.cluster.surroundings import Surroundings
 from fleetfold_master.store import Store
 from fleetfold_master.store.fence import Fenced
 from fleetfold_master.store.master_tables import LEFT

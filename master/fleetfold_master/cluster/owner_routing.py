@@ -19,7 +19,7 @@ from fleetfold_master.api.interceptors import PRINCIPAL
 from fleetfold_master.cluster.peer_messages import PeerCall
 from fleetfold_master.cluster.peers import Peers
 from fleetfold_master.cluster.result_routing import WorkOwner
-from fleetfold_master.jobs.polling import LOOK_S, until_next_look
+from fleetfold_master.jobs.database_polling import LOOK_S, until_next_look
 from fleetfold_shared import verbs
 from fleetfold_shared.concurrency import cancel_all
 from fleetfold_shared.errors import Unavailable

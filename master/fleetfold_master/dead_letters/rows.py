@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Integer, RowMapping, Select, and_, bindparam, delete, func, or_, select, update
 
-from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.compiled_statements import Script, Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.dead_letter_tables import dead_letter
+from fleetfold_master.store.row_helpers import as_json
 from fleetfold_master.store.tables import job, job_node, step, tx
 from fleetfold_shared.messages import DeadLetter, DeadLetterEvent, DeadLetterList
 

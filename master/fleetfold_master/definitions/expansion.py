@@ -10,8 +10,8 @@ from msgspec.structs import replace
 
 from fleetfold_master.jobs.parameter_check import check_params
 from fleetfold_master.transactions.step_order import wrong
+from fleetfold_shared.definition_inputs import input_schema
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.input_schemas import input_schema
 from fleetfold_shared.messages import ActionInfo, Definition, Filter, StepSpec
 from fleetfold_shared.templates import Room, fill, fill_inputs
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import msgspec
 from sqlalchemy import RowMapping, bindparam, func, null, select, update
 
-from fleetfold_master.store.columns import as_json, digest
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.definition_tables import definition as table
-from fleetfold_shared.input_schemas import input_schema
+from fleetfold_master.store.row_helpers import as_json, digest
+from fleetfold_shared.definition_inputs import input_schema
 from fleetfold_shared.messages import Definition, DefinitionRecord
 
 __all__ = ["claim", "digest_of", "newest", "newest_of_all", "one", "put_back", "record", "remove"]

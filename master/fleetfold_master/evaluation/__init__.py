@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_master.evaluation.evaluation import Evaluation
-from fleetfold_master.evaluation.judgements import Judgements
+from fleetfold_master.evaluation.relevance_feedback import Judgements
 from fleetfold_master.evaluation.search_statistics import SearchStatistics
 
 __all__ = ["Evaluation", "Judgements", "SearchStatistics"]

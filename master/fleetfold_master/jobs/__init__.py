@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fleetfold_master.jobs.bulk_reads import BulkReads
-from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth, Outgoing
-from fleetfold_master.jobs.job_options import JobOptions
+from fleetfold_master.jobs.command_cancellation import Cancellations
+from fleetfold_master.jobs.command_dispatch import CommandSender, NodeHealth, Outgoing
+from fleetfold_master.jobs.job_engine_options import JobOptions
 from fleetfold_master.jobs.jobs import Jobs
 from fleetfold_master.jobs.parameter_check import check_params
 

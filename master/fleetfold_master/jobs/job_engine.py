@@ -11,19 +11,13 @@ from math import inf
 
 from fleetfold_master.events import JobEnded
 from fleetfold_master.jobs import job_rows
-from fleetfold_master.jobs.concurrency_limit import ConcurrencyLimit
-from fleetfold_master.jobs.dispatch import (
-    SENT_AT_ONCE,
-    CommandSender,
-    is_permanent,
-    next_resend,
-    send_batch,
-)
+from fleetfold_master.jobs.action_concurrency import ConcurrencyLimit
+from fleetfold_master.jobs.command_dispatch import SENT_AT_ONCE, CommandSender, is_permanent, next_resend, send_batch
 from fleetfold_master.jobs.due_queue import DueQueue
+from fleetfold_master.jobs.job_engine_options import JobOptions
 from fleetfold_master.jobs.job_model import RunningJob
-from fleetfold_master.jobs.job_options import JobOptions
+from fleetfold_master.jobs.job_spill import MOST_IN_MEMORY, JobSpill, SpilledJob
 from fleetfold_master.jobs.rollout import Begin, Pause, Stop, decide
-from fleetfold_master.jobs.spill import MOST_IN_MEMORY, JobSpill, SpilledJob
 from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_master.jobs.waiters import CompletionWaiters
 from fleetfold_master.store.compiled_statements import Write

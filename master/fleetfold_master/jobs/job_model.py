@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import msgspec
 
-from fleetfold_master.jobs.dispatch import Outgoing
+from fleetfold_master.jobs.command_dispatch import Outgoing
 from fleetfold_master.jobs.rollout import RolloutPlan, RolloutProgress, plan_of
 from fleetfold_master.jobs.task import Ending, Task, command_id
-from fleetfold_master.store.columns import digest
+from fleetfold_master.store.row_helpers import digest
 from fleetfold_shared.concurrency import resolve_if_open
 from fleetfold_shared.messages import Callback, Caller, Command, Job, JobState, Outcome, Params, Run
 

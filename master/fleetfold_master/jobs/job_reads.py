@@ -14,8 +14,8 @@ from fleetfold_master.jobs.job_filters import filters
 from fleetfold_master.jobs.job_model import RunningJob, time_limit_of
 from fleetfold_master.jobs.rollout import plan_of
 from fleetfold_master.jobs.task import Ending, Task, command_id
-from fleetfold_master.store.columns import KEYS_AT_ONCE
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.row_helpers import KEYS_AT_ONCE
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import Job, JobList, Progress, Run

@@ -10,8 +10,8 @@ from sqlalchemy import BindParameter, bindparam, delete, false, insert, select, 
 
 from fleetfold_master.jobs.job_model import RunningJob
 from fleetfold_master.jobs.task import Ending, Task
-from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.compiled_statements import Write, insert_once
+from fleetfold_master.store.row_helpers import as_json
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_shared.messages import JobState
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from fleetfold_master.jobs.database_polling import until_next_look
 from fleetfold_master.jobs.job_model import RunningJob
-from fleetfold_master.jobs.polling import until_next_look
 from fleetfold_shared.concurrency import ends_within
 from fleetfold_shared.messages import Job
 

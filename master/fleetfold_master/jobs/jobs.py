@@ -10,18 +10,15 @@ from functools import partial
 from math import inf
 
 from fleetfold_master.jobs import job_reads, job_rows
-from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.concurrency_limit import LEASE_S
-from fleetfold_master.jobs.dispatch import (
-    CommandSender,
-    NodeHealth,
-)
+from fleetfold_master.jobs.action_concurrency import LEASE_S
+from fleetfold_master.jobs.command_cancellation import Cancellations
+from fleetfold_master.jobs.command_dispatch import CommandSender, NodeHealth
+from fleetfold_master.jobs.database_polling import poll_until_ended
 from fleetfold_master.jobs.job_engine import JobEngine
+from fleetfold_master.jobs.job_engine_options import JobOptions
 from fleetfold_master.jobs.job_model import RunningJob, digest_of
-from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.job_watch import changes_of, stored_changes
 from fleetfold_master.jobs.loading import JobLoading
-from fleetfold_master.jobs.polling import poll_until_ended
 from fleetfold_master.jobs.sweeper import Sweeper
 from fleetfold_master.jobs.task import command_id, parse_command_id
 from fleetfold_master.jobs.task_results import TaskResults

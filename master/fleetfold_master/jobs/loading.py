@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from math import inf
 
 from fleetfold_master.jobs import job_reads
-from fleetfold_master.jobs.dispatch import RESEND_MAX_S
+from fleetfold_master.jobs.command_dispatch import RESEND_MAX_S
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob
-from fleetfold_master.jobs.spill import MOST_IN_MEMORY, SpilledJob
+from fleetfold_master.jobs.job_spill import MOST_IN_MEMORY, SpilledJob
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import UncancelledTasks

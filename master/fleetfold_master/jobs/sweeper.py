@@ -10,12 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from itertools import islice
 from math import inf
 
-from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import RESEND_MAX_S, RESEND_S, NodeHealth
+from fleetfold_master.jobs.command_cancellation import Cancellations
+from fleetfold_master.jobs.command_dispatch import RESEND_MAX_S, RESEND_S, NodeHealth
 from fleetfold_master.jobs.job_engine import JobEngine
 from fleetfold_master.jobs.job_model import RunningJob
+from fleetfold_master.jobs.job_spill import SpilledJob
 from fleetfold_master.jobs.rollout import Pause, decide
-from fleetfold_master.jobs.spill import SpilledJob
 from fleetfold_master.jobs.task import Ending, Task, command_id
 from fleetfold_shared.concurrency import batches, settle_all
 from fleetfold_shared.messages import OVER_TIME

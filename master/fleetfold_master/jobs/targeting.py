@@ -17,7 +17,7 @@ from fleetfold_master.nodes import Registry, action_names, acts, why_not
 from fleetfold_master.nodes.least_loaded import LeastLoaded
 from fleetfold_shared.errors import InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, NodeRecord, Run
-from fleetfold_shared.quantity import share_of
+from fleetfold_shared.number_or_percent import share_of
 from fleetfold_shared.query.where import choose, missing_labels, parse
 
 __all__ = ["Target", "Targeting", "check_confirmed", "those_where"]

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_master.jobs.dispatch import RESEND_S
+from fleetfold_master.jobs.command_dispatch import RESEND_S
 from fleetfold_shared.errors import FleetfoldError, Overloaded
 from fleetfold_shared.messages import JobNode, Outcome, Progress
 

@@ -9,10 +9,10 @@ import msgspec
 
 from fleetfold_master.events import JobRevised, WriteWithEvent
 from fleetfold_master.jobs import job_reads, job_rows
-from fleetfold_master.jobs.cancellation import Cancellations
+from fleetfold_master.jobs.command_cancellation import Cancellations
 from fleetfold_master.jobs.job_engine import JobEngine
+from fleetfold_master.jobs.job_engine_options import JobOptions
 from fleetfold_master.jobs.job_model import RunningJob, state_of
-from fleetfold_master.jobs.job_options import JobOptions
 from fleetfold_master.jobs.task import Ending, Task, parse_command_id
 from fleetfold_master.nodes import AskAgain
 from fleetfold_master.store.database import Store

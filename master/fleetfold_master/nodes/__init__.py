@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fleetfold_master.nodes.breakers import Breakers
-from fleetfold_master.nodes.command_health import CommandHealth
-from fleetfold_master.nodes.declared_limits import DeclaredLimits
+from fleetfold_master.nodes.command_readiness import CommandHealth
+from fleetfold_master.nodes.declared_concurrency import DeclaredLimits
 from fleetfold_master.nodes.description_check import check_description, check_epochs
+from fleetfold_master.nodes.effective_state import action_names, acts, why_not
 from fleetfold_master.nodes.inflow import Inflow, Newest
-from fleetfold_master.nodes.node_standing import action_names, acts, why_not
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_master.nodes.registry import Registry
 from fleetfold_master.nodes.replaced_processes import AskAgain, Refuses, ReplacedProcesses, refuse_none

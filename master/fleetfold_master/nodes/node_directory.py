@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from fleetfold_master.nodes.clock_watch import ClockWatch
+from fleetfold_master.nodes.effective_state import NodeStanding, acts, standing
 from fleetfold_master.nodes.known_ledgers import KnownLedgers, refusal
-from fleetfold_master.nodes.node_records import record_of
 from fleetfold_master.nodes.node_rows import StoredNode
-from fleetfold_master.nodes.node_standing import NodeStanding, acts, standing
-from fleetfold_master.nodes.pending import Pending
+from fleetfold_master.nodes.node_view import record_of
+from fleetfold_master.nodes.pending_nodes import Pending
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import NodeRecord

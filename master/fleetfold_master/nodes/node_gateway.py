@@ -13,7 +13,7 @@ from fleetfold_broker.rpc.scatter import ScatterReply
 from fleetfold_broker.rpc.scatter_responder import superseded_subject
 from fleetfold_master.events import AnswerRefused, NameTaken
 from fleetfold_master.nodes import Inflow, Newest, Presence, Registry
-from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
+from fleetfold_master.nodes.gateway_interfaces import GatewayHooks, NodeChannel
 from fleetfold_master.search import CollectionVersions, OwnNode, TermStatistics
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable

@@ -20,8 +20,11 @@ from fleetfold_master.events import (
 )
 from fleetfold_master.nodes.clock_watch import THIS, ClockWatch
 from fleetfold_master.nodes.description_check import check_description
+from fleetfold_master.nodes.effective_state import judged, read_again, standing
 from fleetfold_master.nodes.known_ledgers import is_refusal, known_as
-from fleetfold_master.nodes.node_changes import (
+from fleetfold_master.nodes.node_directory import NodeDirectory
+from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
+from fleetfold_master.nodes.node_updates import (
     Probe,
     changed_fields,
     differing_fields,
@@ -29,9 +32,6 @@ from fleetfold_master.nodes.node_changes import (
     refuse_if_taken,
     refuse_incompatible,
 )
-from fleetfold_master.nodes.node_directory import NodeDirectory
-from fleetfold_master.nodes.node_rows import NodeRows, StoredNode
-from fleetfold_master.nodes.node_standing import judged, read_again, standing
 from fleetfold_master.nodes.presence import Presence
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.compatibility import check_version

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from fleetfold_broker.bus import Bus
-from fleetfold_broker.jetstream.event_store import EventStore
+from fleetfold_broker.jetstream.event_publisher import EventStore
 from fleetfold_master.events import Publish
 from fleetfold_master.outbox import rows
-from fleetfold_master.outbox.payloads import EndedJob, job_ended, transaction_ended
+from fleetfold_master.outbox.end_notifications import EndedJob, job_ended, transaction_ended
 from fleetfold_master.outbox.publisher import OnAbandoned, Publisher
 from fleetfold_master.outbox.rendering import event_of, webhook_of
 from fleetfold_master.store.compiled_statements import Write
@@ -19,8 +19,8 @@ from fleetfold_master.store.database import Store
 from fleetfold_master.transactions.model import Tx
 from fleetfold_master.webhooks.destinations import Destinations
 from fleetfold_master.webhooks.model import Delivery, NotDelivered
+from fleetfold_master.webhooks.webhook_sender import Webhooks
 from fleetfold_master.webhooks.webhook_signing import WebhookSecret
-from fleetfold_master.webhooks.webhooks import Webhooks
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import BackgroundTasks
 from fleetfold_shared.config import CallbacksConfig

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from fleetfold_master.answer_budget import fit_job, fit_transaction
 from fleetfold_master.jobs import job_reads
-from fleetfold_master.payload_budget import fit_job, fit_transaction
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows as transaction_rows
 from fleetfold_master.transactions.transaction_view import view_of

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from fleetfold_master.recovery.forgettable_commands import SettledCommands
 from fleetfold_master.recovery.held_transactions import HeldTransactions
 from fleetfold_master.recovery.ledger_reconciliation import LedgerReconciliation
 from fleetfold_master.recovery.recall import Recall
 from fleetfold_master.recovery.restoration import Restoration
-from fleetfold_master.recovery.settled_commands import SettledCommands
 
 __all__ = ["HeldTransactions", "LedgerReconciliation", "Recall", "Restoration", "SettledCommands"]

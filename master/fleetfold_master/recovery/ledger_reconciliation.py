@@ -22,7 +22,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from fleetfold_master.nodes import Registry
-from fleetfold_master.recovery.known_effects import TOOK_EFFECT, KnownEffect, read_known_effects
+from fleetfold_master.recovery.recorded_effects import TOOK_EFFECT, KnownEffect, read_known_effects
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import batches

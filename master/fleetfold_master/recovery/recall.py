@@ -13,8 +13,8 @@ from fleetfold_master.recovery import restoration_rows as rows
 from fleetfold_master.recovery.known_work import KnownWork, Transactions
 from fleetfold_master.recovery.old_copy import doubtful_marks, find_lost, is_younger
 from fleetfold_master.recovery.restoration_rows import Fact
-from fleetfold_master.store.columns import KEYS_AT_ONCE
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.row_helpers import KEYS_AT_ONCE
 from fleetfold_master.store.tables import job, job_node
 from fleetfold_master.transactions.model import parse_id
 from fleetfold_master.transactions.rows import load_many

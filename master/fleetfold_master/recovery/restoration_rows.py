@@ -13,10 +13,10 @@ import msgspec
 from sqlalchemy import bindparam, delete, false, func, select, true, update
 from sqlalchemy.dialects import postgresql
 
-from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json
 from fleetfold_master.store.compiled_statements import Script, Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.master_tables import asked_node, lost_command, master_mark, restoration, settled_mark
+from fleetfold_master.store.row_helpers import KEYS_AT_ONCE, as_json
 from fleetfold_shared.concurrency import batches
 from fleetfold_shared.messages import LostWork, MasterMark, RecalledCommand
 

@@ -6,8 +6,8 @@ import os
 from dataclasses import dataclass
 
 from fleetfold_broker.rpc.admission import AdmissionControl
-from fleetfold_broker.rpc.held_requests import serve_directly
 from fleetfold_broker.rpc.request_server import RequestServer
+from fleetfold_broker.rpc.requests_in_progress import serve_directly
 from fleetfold_master.answering import Answering, Model
 from fleetfold_master.api import (
     AccessPolicy,

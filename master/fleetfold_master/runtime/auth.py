@@ -20,7 +20,7 @@ from fleetfold_master.access.signing_keys import SigningKeys
 from fleetfold_master.cluster import CutOff
 from fleetfold_master.events import NameTaken
 from fleetfold_master.runtime.infrastructure import Infrastructure, listed_as
-from fleetfold_master.runtime.periodic_tasks import disconnect_ended
+from fleetfold_master.runtime.periodic_loop import disconnect_ended
 
 __all__ = ["Auth", "open_auth"]
 

@@ -23,10 +23,10 @@ from fleetfold_master.cluster import CacheInvalidation, EpochSharing, Membership
 from fleetfold_master.dead_letters import DeadLetters
 from fleetfold_master.events import EventHub
 from fleetfold_master.nodes import Inflow, Presence, Refuses, Registry, ReplacedProcesses
-from fleetfold_master.nodes.gateway_ports import GatewayHooks, NodeChannel
+from fleetfold_master.nodes.gateway_interfaces import GatewayHooks, NodeChannel
 from fleetfold_master.nodes.node_rows import NodeRows
 from fleetfold_master.recovery.open_work import read_open_work
-from fleetfold_master.runtime.connections import Account, Connections
+from fleetfold_master.runtime.bus_connections import Account, Connections
 from fleetfold_master.runtime.lifetime import Lifetime
 from fleetfold_master.search import OwnNode
 from fleetfold_master.store import Store

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, TypeVar
 
-from fleetfold_master.runtime.periodic_tasks import PeriodicTask, every
+from fleetfold_master.runtime.periodic_loop import PeriodicTask, every
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import BackgroundTasks
 

@@ -1,55 +1,74 @@
-"""Periodic tasks of a master, and the loop that runs them."""
+"""The schedule of a master's periodic tasks: what runs how often."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from functools import partial
 
-import structlog
+from fleetfold_master.cluster import RELOAD_S
+from fleetfold_master.runtime.api_wiring import ApiWiring
+from fleetfold_master.runtime.auth import Auth
+from fleetfold_master.runtime.engines import Engines
+from fleetfold_master.runtime.infrastructure import Infrastructure
+from fleetfold_master.runtime.loop_watchdog import LoopWatchdog
+from fleetfold_master.runtime.periodic_loop import on_right_clock, restore_streams
+from fleetfold_master.store.retention import Retention
 
-from fleetfold_broker.bus import Bus
-from fleetfold_broker.identity.connection_monitor import ConnectionMonitor
-from fleetfold_master.access.container import AccessContainer
-from fleetfold_master.api import NodeGateway
-from fleetfold_master.jobs import Jobs
-from fleetfold_master.transactions import Transactions
-from fleetfold_shared.clock import Clock
-from fleetfold_shared.errors import FleetfoldError
+__all__ = ["start_periodic_tasks"]
 
-__all__ = ["PeriodicTask", "disconnect_ended", "every", "on_right_clock", "restore_streams"]
-
-log = structlog.get_logger(__name__)
-
-PeriodicTask = Callable[[], Awaitable[None] | None]
-
-
-async def every(clock: Clock, pause_s: float, *tasks: PeriodicTask) -> None:
-    """Run `tasks` in turn, every `pause_s` seconds. One that fails is logged and run again in the next round."""
-    while True:
-        await clock.sleep(pause_s)
-        for task in tasks:
-            try:
-                if (work := task()) is not None:
-                    await work
-            except FleetfoldError as error:
-                log.warning("master.task_failed", reason=error.message)
-            except Exception:  # a defect in one round must not end the loop
-                log.exception("master.task_broke")
+SWEEP_S = 0.5
+SCHEDULES_S = 1.0
+SAVE_S = 2.0
+"""Interval in seconds: the broker's streams are checked, and the registry is written."""
+LOOK_S = 2.0
+"""Interval in seconds: the master's disk and the broker's stores are looked at."""
+DEAD_LETTERS_S = 60.0
+PRUNE_S = 3600.0
 
 
-def on_right_clock(is_wrong: Callable[[], bool], task: PeriodicTask) -> PeriodicTask:
-    """Return the task, skipped in the rounds in which the clock `is_wrong`."""
-    return lambda: None if is_wrong() else task()
+def start_periodic_tasks(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
+    """Start all periodic tasks. They run until the lifetime ends."""
+    _keep_time(infra, wiring)
+    _drive(infra, engines)
+    _write(infra, auth, engines, wiring)
+    _prune(infra, auth, wiring)
+    _watch_loop(infra)
+    infra.lifetime.repeat(RELOAD_S, infra.invalidation.reload)
 
 
-async def disconnect_ended(access: AccessContainer, connections: ConnectionMonitor) -> None:
-    """Disconnect identities whose access ended, but which a master that died did not disconnect any more."""
-    for name in filter(access.must_be_disconnected, await connections.names()):
-        log.warning("identity.disconnected", name=name, connections=await connections.drop(name))
+def _watch_loop(infra: Infrastructure) -> None:
+    watchdog = LoopWatchdog(infra.connections.cut, lambda: bool(infra.membership.others))
+    infra.lifetime.spawn(watchdog.run())
+    infra.lifetime.on_close(watchdog.stop)
+    watchdog.start()
 
 
-async def restore_streams(bus: Bus, fleet: NodeGateway, jobs: Jobs, transactions: Transactions) -> None:
-    """Create the broker's streams again if it has lost them, and publish the outstanding commands again."""
-    if bus.connection.is_up and await fleet.ensure():
-        log.warning("master.broker_lost_its_store")
-        await jobs.resend_all()
-        await transactions.resend_all()
+def _keep_time(infra: Infrastructure, wiring: ApiWiring) -> None:
+    infra.lifetime.on_close(wiring.schedules.close)
+    infra.lifetime.on_close_stop_tasks()
+    infra.lifetime.repeat(SCHEDULES_S, wiring.schedules.sweep)
+
+
+def _drive(infra: Infrastructure, engines: Engines) -> None:
+    sweeps = (infra.presence.sweep, engines.jobs.sweep, engines.transactions.sweep, engines.cancellations.sweep)
+    infra.lifetime.repeat(SWEEP_S, *sweeps)
+    infra.lifetime.repeat(SWEEP_S, engines.restoration.sweep)
+
+
+def _write(infra: Infrastructure, auth: Auth, engines: Engines, wiring: ApiWiring) -> None:
+    streams = partial(restore_streams, infra.bus, infra.gateway, engines.jobs, engines.transactions)
+    settle = wiring.denied.settle
+    infra.lifetime.repeat(SAVE_S, infra.registry.save, streams, auth.access.save, settle, wiring.cache.save)
+    infra.lifetime.repeat(SAVE_S, engines.jobs.results.save_progress)
+    infra.lifetime.repeat(SAVE_S, wiring.counts.save)
+    infra.lifetime.repeat(LOOK_S, wiring.surroundings.look)
+    infra.lifetime.repeat(infra.setup.check_every_s, infra.store.check_pages)
+
+
+def _prune(infra: Infrastructure, auth: Auth, wiring: ApiWiring) -> None:
+    """Delete what is old: not while this master's clock is known to be wrong, which may be by years."""
+    retention = Retention(infra.store, infra.clock, infra.setup.retention)
+    prune = partial(on_right_clock, lambda: infra.registry.own_clock_is_wrong)
+    infra.lifetime.repeat(PRUNE_S, prune(auth.access.prune), prune(retention.prune))
+    infra.lifetime.repeat(PRUNE_S, prune(wiring.counts.prune))
+    infra.lifetime.repeat(PRUNE_S, prune(wiring.schedules.prune))
+    infra.lifetime.repeat(DEAD_LETTERS_S, prune(infra.dead_letters.prune))

@@ -9,9 +9,9 @@ import msgspec
 from sqlalchemy import Integer, RowMapping, and_, bindparam, delete, func, or_, select, update
 
 from fleetfold_master.schedules.model import NewFiring, OpenFiring, ScheduleChanges, StoredSchedule, work_of
-from fleetfold_master.store.columns import as_json
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.row_helpers import as_json
 from fleetfold_master.store.schedule_tables import firing, schedule
 from fleetfold_master.store.tables import job, tx
 from fleetfold_shared.messages import Firing, ScheduleSpec

@@ -13,7 +13,7 @@ from fleetfold_master.search.late_answers import LateAnswers
 from fleetfold_master.search.own_collections import OwnCollections, OwnNode
 from fleetfold_master.search.plan.planner import Planner, SearchableFleet
 from fleetfold_master.search.plan.replica_selection import ReplicaSelector
-from fleetfold_master.search.scatter.node_request import ShardClient
+from fleetfold_master.search.scatter.fan_out import ShardClient
 from fleetfold_master.search.scatter.scatter import Scatter
 from fleetfold_master.search.term_statistics import TermStatistics
 

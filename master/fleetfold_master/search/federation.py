@@ -9,7 +9,7 @@ import time
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.search.cache.query_cache import Cache, CacheRequest
 from fleetfold_master.search.late_answers import LateAnswers
-from fleetfold_master.search.merge.merge_margin import MergeMargin
+from fleetfold_master.search.merge.merge_time_reserve import MergeMargin
 from fleetfold_master.search.merge.response import merge_responses
 from fleetfold_master.search.plan.planner import Planner
 from fleetfold_master.search.plan.search_plan import SearchDeadline, SearchPlan

@@ -20,8 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from fleetfold_broker.secret_file import private_file, private_folder
 from fleetfold_master.store.compiled_statements import Compiler, Script, Write, execute
 from fleetfold_master.store.database_engines import connect_raw, is_broken, open_engines, redacted_url
+from fleetfold_master.store.empty_database_check import Beginning, damage_of
 from fleetfold_master.store.fence import Fence, Fenced
-from fleetfold_master.store.lost_database import Beginning, damage_of
 from fleetfold_master.store.migration import heartbeats_before_contracting, migrate
 from fleetfold_master.store.running_masters import WATCH_S
 from fleetfold_shared.errors import InvalidInput, Unavailable

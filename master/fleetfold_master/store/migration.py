@@ -17,8 +17,8 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
+from fleetfold_master.store.migration_record import phase_of, read_changes, record_changes
 from fleetfold_master.store.running_masters import end_leases, heartbeats, running
-from fleetfold_master.store.schema_changes import phase_of, read_changes, record_changes
 from fleetfold_shared import __version__
 from fleetfold_shared.compatibility import same_series
 from fleetfold_shared.errors import Conflict

@@ -6,7 +6,7 @@ from fleetfold_master.transactions.advance import advance, apply_result, begin, 
 from fleetfold_master.transactions.coordinator import Transactions
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx
 from fleetfold_master.transactions.operator_commands import resolve, retry, skip
-from fleetfold_master.transactions.transaction_options import TransactionOptions
+from fleetfold_master.transactions.transaction_engine_options import TransactionOptions
 from fleetfold_master.transactions.validation import Lookup, validate
 
 __all__ = [

@@ -8,9 +8,9 @@ from functools import partial
 
 import msgspec
 
-from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth
-from fleetfold_master.jobs.polling import poll_until_ended
+from fleetfold_master.jobs.command_cancellation import Cancellations
+from fleetfold_master.jobs.command_dispatch import CommandSender, NodeHealth
+from fleetfold_master.jobs.database_polling import poll_until_ended
 from fleetfold_master.nodes import AskAgain
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
@@ -21,7 +21,7 @@ from fleetfold_master.transactions.operator_commands import resolve, retry, skip
 from fleetfold_master.transactions.recalled import knows_command, park_unasked
 from fleetfold_master.transactions.rows import Loaded
 from fleetfold_master.transactions.transaction_engine import TransactionEngine
-from fleetfold_master.transactions.transaction_options import TransactionOptions
+from fleetfold_master.transactions.transaction_engine_options import TransactionOptions
 from fleetfold_master.transactions.transaction_view import digest_of, view_of
 from fleetfold_master.transactions.transaction_watch import Tell, follow
 from fleetfold_master.transactions.validation import Lookup, validate

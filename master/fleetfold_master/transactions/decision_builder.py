@@ -7,8 +7,8 @@ from typing import Any
 
 import msgspec
 
-from fleetfold_master.jobs.dispatch import Outgoing, next_resend
-from fleetfold_master.transactions.forward_outcome import known_outcome
+from fleetfold_master.jobs.command_dispatch import Outgoing, next_resend
+from fleetfold_master.transactions.compensation_context import known_outcome
 from fleetfold_master.transactions.model import Decision, Policy, Step, Tx, compensation_id, forward_id
 from fleetfold_shared.messages import Caller, Command, TimelineEntry, TransactionState
 from fleetfold_shared.templates import fill

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fleetfold_master.transactions.abandoned import ABANDONED
+from fleetfold_master.transactions.abandoned_commands import ABANDONED
 from fleetfold_master.transactions.backward import ask_whether_it_ran, wait_for_compensation
 from fleetfold_master.transactions.decision_builder import FAILED, DecisionBuilder
 from fleetfold_master.transactions.model import Step, effect_of, forward_id

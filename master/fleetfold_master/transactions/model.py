@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from fleetfold_master.jobs.dispatch import Outgoing
+from fleetfold_master.jobs.command_dispatch import Outgoing
 from fleetfold_shared.backoff import Backoff
 from fleetfold_shared.messages import (
     ActionKind,

@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, RowMapping, bindparam, insert, or_, select, update
 
-from fleetfold_master.store.columns import KEYS_AT_ONCE, as_json, select_by_key
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
+from fleetfold_master.store.row_helpers import KEYS_AT_ONCE, as_json, select_by_key
 from fleetfold_master.store.tables import step as step_table
 from fleetfold_master.store.tables import timeline as timeline_table
 from fleetfold_master.store.tables import tx as tx_table

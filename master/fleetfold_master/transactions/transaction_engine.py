@@ -15,17 +15,17 @@ from fleetfold_master.events import (
     TransactionParked,
     TransactionResumed,
 )
-from fleetfold_master.jobs.cancellation import Cancellations
-from fleetfold_master.jobs.dispatch import CommandSender, NodeHealth, Outgoing, send_all
+from fleetfold_master.jobs.command_cancellation import Cancellations
+from fleetfold_master.jobs.command_dispatch import CommandSender, NodeHealth, Outgoing, send_all
 from fleetfold_master.store.compiled_statements import Write
 from fleetfold_master.store.database import Store
 from fleetfold_master.transactions import rows
-from fleetfold_master.transactions.abandoned import abandoned_commands
+from fleetfold_master.transactions.abandoned_commands import abandoned_commands
 from fleetfold_master.transactions.active import Active
 from fleetfold_master.transactions.advance import advance, apply_result, begin, redrive
 from fleetfold_master.transactions.model import Decision, Step, Tx
 from fleetfold_master.transactions.recalled import resume_recalled
-from fleetfold_master.transactions.transaction_options import TransactionOptions
+from fleetfold_master.transactions.transaction_engine_options import TransactionOptions
 from fleetfold_shared.clock import Clock
 from fleetfold_shared.concurrency import settle_all
 from fleetfold_shared.errors import Unavailable

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from fleetfold_master.store.columns import digest
+from fleetfold_master.store.row_helpers import digest
 from fleetfold_master.transactions.model import Step, Tx
 from fleetfold_shared.messages import StepView, TimelineEntry, Transact, TransactionView
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from fleetfold_master.jobs.polling import until_next_look
+from fleetfold_master.jobs.database_polling import until_next_look
 from fleetfold_master.transactions.active import Active
 from fleetfold_shared.messages import TimelineEntry, TransactionNews, TransactionView
 

@@ -8,11 +8,11 @@ from typing import Any
 from fleetfold_master.jobs.parameter_check import check_params
 from fleetfold_master.nodes import action_names, acts, why_not
 from fleetfold_master.transactions.model import Step
-from fleetfold_master.transactions.result_paths import misses, rollback_misses
+from fleetfold_master.transactions.result_path_check import misses, rollback_misses
 from fleetfold_master.transactions.step_order import StepOrder, arrange, wrong
 from fleetfold_shared.errors import InvalidInput, NotFound, Unavailable
 from fleetfold_shared.messages import ActionInfo, NodeRecord, StepSpec, Transact
-from fleetfold_shared.query.filters import check_filter, fields_of
+from fleetfold_shared.query.filter_validation import check_filter, fields_of
 from fleetfold_shared.templates import placeholders
 
 __all__ = ["Lookup", "check_action", "check_order", "check_results", "validate"]

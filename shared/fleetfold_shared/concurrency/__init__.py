@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_shared.concurrency.background_tasks import BackgroundTasks, UncancelledTasks
-from fleetfold_shared.concurrency.batching import batches
+from fleetfold_shared.concurrency.chunks import batches
 from fleetfold_shared.concurrency.futures import fail_if_open, resolve_if_open
 from fleetfold_shared.concurrency.gathering import cancel_all, gather_all, gather_until, settle_all
 from fleetfold_shared.concurrency.single_flight import SingleFlight

@@ -5,7 +5,7 @@ come last and are applied by the command itself.
 from __future__ import annotations
 
 from fleetfold_shared.config.loading import load, variables
-from fleetfold_shared.config.reading import FieldType, Reading, TextFormat
+from fleetfold_shared.config.record_mapping import FieldType, Reading, TextFormat
 from fleetfold_shared.config.settings import (
     AccessConfig,
     AnsweringConfig,

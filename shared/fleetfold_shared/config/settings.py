@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from fleetfold_shared.config.reading import Reading
+from fleetfold_shared.config.record_mapping import Reading
 from fleetfold_shared.ids import Slug
 
 __all__ = [

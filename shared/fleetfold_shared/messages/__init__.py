@@ -74,6 +74,17 @@ from fleetfold_shared.messages.cache_messages import (
     CacheWarmed,
     PopularQuery,
 )
+from fleetfold_shared.messages.command_control import (
+    OVER_TIME,
+    Callback,
+    Caller,
+    Cancelled,
+    CancelRequest,
+    CancelVerdict,
+    Progress,
+    ProgressReport,
+    RetryPolicy,
+)
 from fleetfold_shared.messages.commands import (
     Command,
     CommandResult,
@@ -93,7 +104,6 @@ from fleetfold_shared.messages.commands import (
     Run,
     Share,
 )
-from fleetfold_shared.messages.criteria import Facet, FacetCounts, FacetValue, Filter, Scalar, Sort, Value, ValueCount
 from fleetfold_shared.messages.dead_letters import (
     DeadLetter,
     DeadLetterDrop,
@@ -136,17 +146,6 @@ from fleetfold_shared.messages.evaluation import (
     QueryQuality,
 )
 from fleetfold_shared.messages.events import Alert, EndType, WebhookBody
-from fleetfold_shared.messages.execution import (
-    OVER_TIME,
-    Callback,
-    Caller,
-    Cancelled,
-    CancelRequest,
-    CancelVerdict,
-    Progress,
-    ProgressReport,
-    RetryPolicy,
-)
 from fleetfold_shared.messages.explanation import (
     CollectionExplained,
     Explained,
@@ -254,6 +253,16 @@ from fleetfold_shared.messages.search import (
     Source,
     Term,
     WhichNodes,
+)
+from fleetfold_shared.messages.search_criteria import (
+    Facet,
+    FacetCounts,
+    FacetValue,
+    Filter,
+    Scalar,
+    Sort,
+    Value,
+    ValueCount,
 )
 from fleetfold_shared.messages.statistics_messages import StatisticsChunk, StatisticsRequest
 from fleetfold_shared.messages.transactions import (

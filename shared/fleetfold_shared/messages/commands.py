@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import CallerId
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.execution import Callback, Caller, Progress, RetryPolicy
+from fleetfold_shared.messages.command_control import Callback, Caller, Progress, RetryPolicy
 from fleetfold_shared.messages.ledgers import LedgerMark, MasterMark
 from fleetfold_shared.messages.nodes import ActionKind
 

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import Identifier, Slug
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.execution import RetryPolicy
+from fleetfold_shared.messages.command_control import RetryPolicy
 from fleetfold_shared.messages.ledgers import LedgerMark, MasterMark
 
 __all__ = [

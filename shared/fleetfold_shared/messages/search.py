@@ -10,8 +10,8 @@ import msgspec
 from msgspec import Meta
 
 from fleetfold_shared.messages.base import Message
-from fleetfold_shared.messages.criteria import Facet, FacetCounts, Filter, Scalar, Sort
 from fleetfold_shared.messages.explanation import CollectionExplained, Explained, Highlight, NodeExplained
+from fleetfold_shared.messages.search_criteria import Facet, FacetCounts, Filter, Scalar, Sort
 
 __all__ = [
     "CacheUse", "Dedup", "FieldKind", "FieldNote", "Fingerprints", "Hit", "NodeReport", "NodeStatus", "Partial",

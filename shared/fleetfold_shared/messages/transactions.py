@@ -9,9 +9,9 @@ from msgspec import Meta
 
 from fleetfold_shared.ids import CallerId, Identifier
 from fleetfold_shared.messages.base import Message
+from fleetfold_shared.messages.command_control import Callback
 from fleetfold_shared.messages.commands import Params
-from fleetfold_shared.messages.criteria import Filter
-from fleetfold_shared.messages.execution import Callback
+from fleetfold_shared.messages.search_criteria import Filter
 
 __all__ = [
     "Rollback", "StepSpec", "StepState", "StepView", "TimelineEntry", "Transact", "TransactionCancel",

@@ -11,9 +11,9 @@ from typing import Any
 import msgspec
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.criteria import FacetCounts, Value, ValueCount
-from fleetfold_shared.query.field_values import NOTHING, check_field, kind_of, plain
+from fleetfold_shared.messages.search_criteria import FacetCounts, Value, ValueCount
 from fleetfold_shared.query.sorting import SCORE
+from fleetfold_shared.query.value_normalisation import NOTHING, check_field, kind_of, plain
 
 __all__ = ["MAX_COUNTED", "MAX_FACETS", "MAX_FACET_BYTES", "FacetCounter", "check_facets", "fitting_counts"]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from fleetfold_shared.messages.criteria import Filter, Sort
 from fleetfold_shared.messages.search import FieldKind, FieldNote, SearchAnswer
-from fleetfold_shared.query.field_values import kind_name
-from fleetfold_shared.query.filters import fields_of
+from fleetfold_shared.messages.search_criteria import Filter, Sort
+from fleetfold_shared.query.filter_validation import fields_of
 from fleetfold_shared.query.predicates import wanted_value
 from fleetfold_shared.query.sorting import SCORE
+from fleetfold_shared.query.value_normalisation import kind_name
 
 __all__ = ["field_notes", "fields_asked", "merged_kinds"]
 

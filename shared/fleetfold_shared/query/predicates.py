@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from msgspec import UNSET
 
-from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.messages.search_criteria import Filter
 
 __all__ = ["MISSING", "ORDER", "Test", "document_value", "predicate", "reach", "value_test", "wanted_value"]
 

@@ -7,8 +7,8 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.criteria import Scalar, Sort
-from fleetfold_shared.query.field_values import NOTHING, check_field, kind_of
+from fleetfold_shared.messages.search_criteria import Scalar, Sort
+from fleetfold_shared.query.value_normalisation import NOTHING, check_field, kind_of
 
 __all__ = ["MAX_SORTS", "SCORE", "check_sort", "descending", "sorted_stably"]
 

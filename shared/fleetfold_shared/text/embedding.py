@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.text.default_embedder import DEFAULT_EMBEDDER
+from fleetfold_shared.text.embedder_names import DEFAULT_EMBEDDER
 
 __all__ = ["DEFAULT_EMBEDDER", "Embedder", "load_embedder", "pack", "register_embedder", "unit_rows", "unpack"]
 

@@ -12,7 +12,7 @@ import msgspec
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages.statistics_messages import StatisticsChunk, StatisticsRequest
 from fleetfold_shared.text.analysis import MAX_TERM_CHARS
-from fleetfold_shared.text.centroids import NO_CENTROIDS, Centroids, unpack_centroids
+from fleetfold_shared.text.centroid_format import NO_CENTROIDS, Centroids, unpack_centroids
 from fleetfold_shared.text.scoring import Corpus
 
 __all__ = [

@@ -18,7 +18,7 @@ from fleetfold_shared.verbs import node_verbs as nodes
 from fleetfold_shared.verbs import schedule_verbs as schedules
 from fleetfold_shared.verbs import search_verbs as search
 from fleetfold_shared.verbs import transaction_verbs as transactions
-from fleetfold_shared.verbs.join_requests import JOIN_VERBS, JoinVerb
+from fleetfold_shared.verbs.join_verbs import JOIN_VERBS, JoinVerb
 from fleetfold_shared.verbs.node_requests import NODE_VERBS, NodeVerb
 from fleetfold_shared.verbs.table import VERBS, reach, verbs_of
 from fleetfold_shared.verbs.verb import ROLES, Reach, Verb

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from fleetfold_child.disk_errors import disk_error
 from fleetfold_child.index import Collection
+from fleetfold_child.ledger.file_identity import NodeFile
 from fleetfold_child.ledger.node_database import open_writer
-from fleetfold_child.ledger.node_file import NodeFile
 from fleetfold_shared.errors import Unavailable
 from support.small_disk import fill_disk, mounted_disk
 

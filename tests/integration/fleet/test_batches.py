@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from fleetfold import Context, Run, action
-from fleetfold.submission import SubmitOutcome
+from fleetfold.batch_submission import SubmitOutcome
 from fleetfold_shared import verbs
 from fleetfold_shared.errors import InvalidInput, Unavailable
 from fleetfold_shared.messages import JobEndsRequest, Scopes

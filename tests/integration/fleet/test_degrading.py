@@ -12,7 +12,7 @@ from fleetfold.child import Child
 from fleetfold.search_request import SearchOptions
 from fleetfold_broker.rpc import scatter
 from fleetfold_master.search.plan.search_plan import WaitingPolicy
-from fleetfold_master.search.scatter.node_request import ShardClient
+from fleetfold_master.search.scatter.fan_out import ShardClient
 from fleetfold_master.search.shard_response import ShardResponse
 from fleetfold_shared.errors import DeadlineExceeded, InvalidInput, Unavailable
 from fleetfold_shared.messages import NodeReport, NodeUpdate, SearchAnswer, Searched, SearchRequest

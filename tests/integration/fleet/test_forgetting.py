@@ -19,7 +19,7 @@ YEAR_S = 365 * 86_400.0
 
 @pytest.fixture(autouse=True)
 def settled_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.recovery.settled_commands.SETTLED_S", -1.0)
+    monkeypatch.setattr("fleetfold_master.recovery.forgettable_commands.SETTLED_S", -1.0)
 
 
 async def forget(fleet: Fleet, name: str) -> None:

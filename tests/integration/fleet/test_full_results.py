@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from fleetfold_broker.jetstream import publish_confirm
+from fleetfold_broker.jetstream import confirmed_publisher
 from fleetfold_broker.jetstream.topology import RESULTS
 from fleetfold_shared import verbs
 from fleetfold_shared.config import LimitsConfig
@@ -25,8 +25,9 @@ RUNS, SIZE = 8, 200_000
 @pytest.fixture
 async def narrow(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Fleet:
     """A fleet with little room for results, and a node that soon tries again."""
-    monkeypatch.setattr(publish_confirm, "STORED_WITHIN_S", 0.2)
-    monkeypatch.setattr("fleetfold_master.runtime.periodic.SAVE_S", 3600.0)  # it would end the pause of the consumer
+    monkeypatch.setattr(confirmed_publisher, "STORED_WITHIN_S", 0.2)
+    # it would end the pause of the consumer
+    monkeypatch.setattr("fleetfold_master.runtime.periodic_tasks.SAVE_S", 3600.0)
     monkeypatch.setattr("fleetfold_master.master.LimitsConfig", lambda: LITTLE)
     await fleet.stop_master()
     await fleet.start_master()

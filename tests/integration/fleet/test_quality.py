@@ -11,7 +11,7 @@ import pytest
 
 from fleetfold.search_request import SearchOptions
 from fleetfold_cli.app import main
-from fleetfold_cli.terminal import Terminal
+from fleetfold_cli.command_context import Terminal
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import Judgement, QualityMetrics, QualityReport, Scopes
 from support.commandline import logging_as_it_was
@@ -173,7 +173,7 @@ async def test_a_query_has_a_bounded_number_of_judgements_and_clicks(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await two_shops(fleet)
-    monkeypatch.setattr("fleetfold_master.evaluation.judgements.MOST_JUDGEMENTS", 2)
+    monkeypatch.setattr("fleetfold_master.evaluation.relevance_feedback.MOST_JUDGEMENTS", 2)
     await fleet.client.evaluation.judge([about("shop", "t1", 1), about("shop", "t2", 1)])
     await fleet.client.evaluation.judge([about("shop", "t1", 2)])
     with pytest.raises(FleetfoldError, match="forget"):

@@ -16,7 +16,7 @@ TICK = ScheduleSpec(name="tick", every_s=1, run={"action": "enter", "params": {"
 
 @pytest.fixture
 def quick_schedules(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fleetfold_master.runtime.periodic.SCHEDULES_S", 0.05)
+    monkeypatch.setattr("fleetfold_master.runtime.periodic_tasks.SCHEDULES_S", 0.05)
 
 
 @pytest.fixture

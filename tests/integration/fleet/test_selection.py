@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from fleetfold.names import Auto
+from fleetfold.name_lists import Auto
 from fleetfold.search_request import SearchOptions
 from fleetfold_shared.errors import Forbidden, InvalidInput
 from fleetfold_shared.messages import Scopes, Searched

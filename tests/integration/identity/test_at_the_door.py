@@ -14,7 +14,7 @@ from nats.errors import Error as NatsError
 
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.enrolment.enrolment_client import BusEnrolmentClient
-from fleetfold_shared.credentials import Credential, new_secret
+from fleetfold_shared.credential_format import Credential, new_secret
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import Enrol, Refresh, Tokens
 from support.inprocess import Fleet, running_fleet

@@ -100,7 +100,7 @@ async def _dead_letters_there(fleet: Fleet) -> bool:
 async def test_a_command_sent_without_a_good_seal_is_sent_again_with_one(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch, before: type[MasterSeals] | None
 ) -> None:
-    monkeypatch.setattr("fleetfold_master.jobs.dispatch.RESEND_S", 0.5)
+    monkeypatch.setattr("fleetfold_master.jobs.command_dispatch.RESEND_S", 0.5)
     await fleet.start_child("shop")
     other = UNSEALED if before is None else before(BrokerKeys.generate().issuer)
     sent = list[str]()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from lancedb.index import FTS, BTree
 
-from fleetfold_child.index.table_check import count_documents
+from fleetfold_child.index.table_copy_check import count_documents
 from fleetfold_storage.lance_manifest import newest_manifest, read_manifest
 from fleetfold_storage.lance_pin import PinnedTable
 from support.backups import entries, open_table

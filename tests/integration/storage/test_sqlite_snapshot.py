@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_storage.sqlite_file import check_pages
+from fleetfold_storage.sqlite_integrity import check_pages
 from fleetfold_storage.sqlite_snapshot import SqliteSnapshot, open_copy, row_counts
 
 

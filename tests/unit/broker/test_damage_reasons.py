@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fleetfold_broker.jetstream.consumer_damage import consumer_damage, remedy
+from fleetfold_broker.jetstream.damage_errors import consumer_damage, remedy
 from fleetfold_broker.server.store_quarantine import prevents_start
 from fleetfold_shared.errors import Unavailable
 

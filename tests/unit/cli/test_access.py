@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.parsing.common_options import OutputOptions
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import Forbidden, RateLimited, Unauthenticated
 from fleetfold_shared.messages import (
     AccessStats,

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold import event_loop
-from fleetfold.event_loop import until_signalled
+from fleetfold import signal_handling
+from fleetfold.signal_handling import until_signalled
 from fleetfold_shared.errors import Unavailable
 from support.commandline import run_command
 
@@ -103,8 +103,8 @@ async def test_a_second_signal_ends_the_process_unless_it_is_a_copy_of_the_first
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     now, left = 100.0, list[int]()
-    monkeypatch.setattr(event_loop, "monotonic", lambda: now)
-    monkeypatch.setattr(event_loop, "leave", lambda number, _: left.append(number))
+    monkeypatch.setattr(signal_handling, "monotonic", lambda: now)
+    monkeypatch.setattr(signal_handling, "leave", lambda number, _: left.append(number))
     with until_signalled():
         asyncio.get_running_loop().call_soon(os.kill, os.getpid(), signal.SIGTERM)
         try:
@@ -158,8 +158,8 @@ async def test_a_cancellation_that_is_no_signal_goes_on() -> None:
 
 
 def test_a_daemon_is_ready_in_one_line_that_is_out_at_once() -> None:
+    from fleetfold_cli.command_context import Terminal
     from fleetfold_cli.parsing.common_options import OutputOptions
-    from fleetfold_cli.terminal import Terminal
 
     class Flushed(StringIO):
         seen = ""

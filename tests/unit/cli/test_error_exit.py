@@ -7,8 +7,8 @@ from io import StringIO
 import pytest
 
 from fleetfold_cli.app import app, main
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.examples import commands
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import Unavailable
 from support.commandline import FakeFleet, Result, run_command, searched

@@ -31,7 +31,7 @@ HANDLING = INTERRUPTED + "signal.signal(signal.SIGINT, lambda *_: print('theirs'
 def test_nothing_slow_is_imported_before_ctrl_c_is_taken() -> None:
     folders = [each for each in sys.path if each.endswith(("/client", "/shared"))]
     ran = subprocess.run([sys.executable, "-S", "-c", EARLY, *folders], capture_output=True, text=True, check=True)
-    ours = {"fleetfold", "fleetfold.interrupts", "fleetfold_cli", "fleetfold_cli.entry"}
+    ours = {"fleetfold", "fleetfold.early_exit", "fleetfold_cli", "fleetfold_cli.entry"}
     of_the_interpreter = {
         "__future__",
         "os",

@@ -9,8 +9,8 @@ import pytest
 from msgspec.structs import replace
 
 from fleetfold_cli.app import main
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.next_page import next_page
-from fleetfold_cli.terminal import Terminal
 from support.commandline import FakeFleet, logging_as_it_was, run_command, searched
 
 

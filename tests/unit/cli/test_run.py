@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from msgspec.structs import asdict
 
-from fleetfold.submission import SubmitOutcome
+from fleetfold.batch_submission import SubmitOutcome
 from fleetfold_cli.app import main
-from fleetfold_cli.terminal import Terminal
+from fleetfold_cli.command_context import Terminal
 from fleetfold_shared.errors import ErrorBody, InvalidInput, Unavailable
 from fleetfold_shared.messages import Callback, Job, JobNode, RetryPolicy, Run
 from support.commandline import FakeFleet, Result, job, logging_as_it_was, run_command

@@ -13,8 +13,8 @@ import msgspec
 import pytest
 
 from fleetfold_cli.app import main
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.commands import job_watch
-from fleetfold_cli.terminal import Terminal
 from fleetfold_cli.views.progress_view import PrintedProgress, far
 from fleetfold_shared.errors import NotFound
 from fleetfold_shared.messages import Job, JobNode, Progress

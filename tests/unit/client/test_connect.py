@@ -12,7 +12,7 @@ from fleetfold.client import Client
 from fleetfold.credentials import LocalKey, write_local_key
 from fleetfold.state_directory import RunningFleet, announce
 from fleetfold_broker.bus import Bus
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
 
 URL = "nats://127.0.0.1:4222"

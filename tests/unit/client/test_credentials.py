@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from fleetfold.credentials import LocalKey, find_api_key, find_key, keys_directory, read_local_key, write_local_key
 from fleetfold.state_directory import RunningFleet, announce
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import InvalidInput
 
 URL = "nats://127.0.0.1:4222"

@@ -11,10 +11,10 @@ import pytest
 
 from fleetfold.child import Child
 from fleetfold.source_filling import fill
-from fleetfold.source_log import SourceLog, check_source, records
+from fleetfold.source_readings import SourceLog, check_source, records
 from fleetfold_child.connectors.files import Records
 from fleetfold_child.connectors.ingest_report import IndexReport
-from fleetfold_child.connectors.source_state import SourceState
+from fleetfold_child.connectors.reading_summary import SourceState
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

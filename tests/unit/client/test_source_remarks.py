@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 from rich.console import Console
 
+from fleetfold.child_program import up_line
 from fleetfold.source_remarks import remarks
-from fleetfold.standalone import up_line
 from fleetfold_cli.commands.child import _source
 from fleetfold_cli.views.node_view import detail
 from fleetfold_shared.messages import CollectionInfo, NodeDescription, NodeRecord

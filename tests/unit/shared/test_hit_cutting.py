@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fleetfold_shared.hit_cutting import cut_to
+from fleetfold_shared.hit_truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, cut_to_fit, first_that_fit
 from fleetfold_shared.messages import Parts, ScoredDocument
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, cut_to_fit, first_that_fit
 
 pieces = st.sampled_from(["a", "é", "\x00", '"', "\U0001f600", "漢", "tent "])
 texts = st.builds(lambda piece, times: piece * times, pieces, st.sampled_from([0, 10, 3_000, 60_000, 900_000]))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
+from fleetfold_shared.hit_truncation import MAX_ANSWER_BYTES, cut_to_fit
 from fleetfold_shared.messages import Parts, ScoredDocument, Term
 from fleetfold_shared.text.highlighting import highlighted
 from fleetfold_shared.text.score_explanation import explained
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, cut_to_fit
 
 TERMS = [Term("\U0001f600" * 60 + str(number), 1, 2.0) for number in range(40)]
 IDFS = {"tent": 2.0}

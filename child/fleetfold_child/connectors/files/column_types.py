@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fleetfold_child.connectors.field_names import is_identifier
-from fleetfold_child.connectors.field_types import decimal, number, resembles_number, written_number
+from fleetfold_child.connectors.common_field_names import is_identifier
+from fleetfold_child.connectors.value_conversion import decimal, number, resembles_number, written_number
 
 __all__ = ["ColumnTypes"]
 

@@ -12,7 +12,7 @@ from fleetfold_child.connectors.files.column_types import ColumnTypes
 from fleetfold_child.connectors.files.encodings import find_encoding
 from fleetfold_child.connectors.files.opening import closing_text, opened
 from fleetfold_child.connectors.files.separators import find_separator
-from fleetfold_child.connectors.files.source_rows import Item, Problem, SourceNote, SourceRow
+from fleetfold_child.connectors.files.source_items import Item, Problem, SourceNote, SourceRow
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

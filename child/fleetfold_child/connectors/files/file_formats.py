@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 from fleetfold_child.connectors.files.csv import csv_rows
-from fleetfold_child.connectors.files.json_lines import json_rows
-from fleetfold_child.connectors.files.source_rows import Item
+from fleetfold_child.connectors.files.json_records import json_rows
+from fleetfold_child.connectors.files.source_items import Item
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import InvalidInput
 

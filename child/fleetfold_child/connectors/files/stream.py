@@ -13,7 +13,7 @@ from typing import Any
 
 from fleetfold_child.connectors.documents import Document, identity, read_record
 from fleetfold_child.connectors.files.file_formats import file_rows
-from fleetfold_child.connectors.files.source_rows import Item, Problem, SourceNote, SourceRow
+from fleetfold_child.connectors.files.source_items import Item, Problem, SourceNote, SourceRow
 from fleetfold_child.connectors.text_fields import TextFields
 from fleetfold_shared.config import Reading
 from fleetfold_shared.errors import FleetfoldError, InvalidInput

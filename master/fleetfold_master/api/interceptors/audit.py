@@ -7,7 +7,7 @@ from typing import Any, TypedDict
 
 from fleetfold_broker.rpc.pipeline import MESSAGE, Call, Handler
 from fleetfold_master.access.authorizer import Principal
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_master.api.binding import Binding, Bindings
 from fleetfold_master.api.denied_requests import AuditSink
 from fleetfold_master.api.interceptors.authenticate import PRINCIPAL

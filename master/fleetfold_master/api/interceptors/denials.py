@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fleetfold_broker.rpc.pipeline import MESSAGE, Call, Handler
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_master.api.binding import Bindings
 from fleetfold_master.api.denied_requests import DeniedRequests
 from fleetfold_master.api.interceptors.authenticate import PRINCIPAL

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import bindparam, delete, select
 
-from fleetfold_master.search.cache.cache_memory import Entry
+from fleetfold_master.search.cache.memory_store import Entry
 from fleetfold_master.store.compiled_statements import Write, insert_once
 from fleetfold_master.store.database import Store
 from fleetfold_master.store.search_tables import search_cache, search_question

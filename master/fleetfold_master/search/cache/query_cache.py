@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from fleetfold_master.events import Announce, CacheCleared, announce_to_nobody
-from fleetfold_master.search.cache.cache_memory import Entry, MemoryStore
 from fleetfold_master.search.cache.cache_rows import questions, read_questions
 from fleetfold_master.search.cache.cache_statistics import CacheStatistics
-from fleetfold_master.search.cache.cache_table import TableStore
+from fleetfold_master.search.cache.memory_store import Entry, MemoryStore
 from fleetfold_master.search.cache.popular_queries import PopularQueries
+from fleetfold_master.search.cache.table_store import TableStore
 from fleetfold_master.search.merge.coverage import SETTLED
 from fleetfold_master.store.database import Store
 from fleetfold_shared.clock import Clock

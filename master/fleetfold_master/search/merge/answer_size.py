@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold_shared.hit_cutting import cut_title
+from fleetfold_shared.hit_truncation import MAX_ANSWER_BYTES, cut_to_fit, first_that_fit
 from fleetfold_shared.messages import Hit, Source
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, cut_to_fit, first_that_fit
 
 __all__ = ["MAX_SOURCES_BYTES", "first_hits", "fitting_sources"]
 

@@ -8,9 +8,9 @@ from itertools import starmap
 from operator import attrgetter
 
 from fleetfold_master.search.shard_response import ShardResponses
+from fleetfold_shared.hit_truncation import is_cut_short
 from fleetfold_shared.messages import Hit, ScoredDocument, SearchAnswer, Sort
 from fleetfold_shared.query.sorting import sorted_stably
-from fleetfold_shared.truncation import is_cut_short
 
 __all__ = ["HitOrder", "last_place", "merge", "merge_page", "merge_sorted"]
 

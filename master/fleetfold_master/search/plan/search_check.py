@@ -7,7 +7,7 @@ import math
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Search
 from fleetfold_shared.query.facets import check_facets
-from fleetfold_shared.query.filters import check_filter
+from fleetfold_shared.query.filter_validation import check_filter
 from fleetfold_shared.query.sorting import check_sort
 
 __all__ = ["check_search"]

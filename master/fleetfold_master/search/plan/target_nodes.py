@@ -6,8 +6,8 @@ import msgspec
 from msgspec.structs import replace
 
 from fleetfold_master.nodes import Registry
+from fleetfold_master.nodes.effective_state import standing
 from fleetfold_master.nodes.node_rows import StoredNode
-from fleetfold_master.nodes.node_standing import standing
 from fleetfold_master.search.paging import Version
 from fleetfold_shared import __version__
 from fleetfold_shared.errors import NotFound

@@ -7,10 +7,10 @@ import time
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from typing import Any
 
-from fleetfold_master.search.merge.joined_response import joined_response
+from fleetfold_master.search.merge.node_response_join import joined_response
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.plan.target_nodes import Key
-from fleetfold_master.search.scatter.replica_requests import Part, fallback_requests, requests_of
+from fleetfold_master.search.scatter.requests_per_node import Part, fallback_requests, requests_of
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
 from fleetfold_shared.concurrency import cancel_all, gather_all
 from fleetfold_shared.messages import SearchRequest

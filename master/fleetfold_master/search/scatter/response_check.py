@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from fleetfold_master.search.scatter.filter_check import filter_verdict
+from fleetfold_master.search.scatter.hit_filter_check import filter_verdict
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.hit_cutting import json_bytes
+from fleetfold_shared.hit_truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, is_cut_short
 from fleetfold_shared.messages import (
     CollectionExplained,
     Explained,
@@ -24,10 +25,9 @@ from fleetfold_shared.messages import (
 )
 from fleetfold_shared.query.facets import MAX_COUNTED
 from fleetfold_shared.query.field_notes import fields_asked
-from fleetfold_shared.query.field_values import MAX_VALUE_CHARS
 from fleetfold_shared.query.sorting import SCORE
+from fleetfold_shared.query.value_normalisation import MAX_VALUE_CHARS
 from fleetfold_shared.text.term_statistics import MAX_DOCUMENTS
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES, MAX_HIT_BYTES, is_cut_short
 
 __all__ = ["MAX_SCORE", "check_answer"]
 

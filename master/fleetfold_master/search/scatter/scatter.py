@@ -10,11 +10,11 @@ from functools import partial
 from typing import Any
 
 from fleetfold_master.nodes import RequestHealth
-from fleetfold_master.search.merge.rescoring import THEIR_SHARE, candidates_ask, rescore
+from fleetfold_master.search.merge.foreign_rescoring import THEIR_SHARE, candidates_ask, rescore
 from fleetfold_master.search.own_collections import OwnNode
 from fleetfold_master.search.plan.search_plan import SearchPlan
 from fleetfold_master.search.scatter.failover import FailoverRound
-from fleetfold_master.search.scatter.node_request import ShardClient
+from fleetfold_master.search.scatter.fan_out import ShardClient
 from fleetfold_master.search.shard_response import ShardResponses
 from fleetfold_shared.ids import MASTER
 from fleetfold_shared.messages import SearchRequest

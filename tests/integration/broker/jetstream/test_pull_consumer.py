@@ -9,7 +9,7 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream import topology
-from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.confirmed_publisher import ConfirmedPublisher
 from fleetfold_broker.jetstream.pull_consumer import BATCH, NotYet, PullConsumer
 from fleetfold_broker.jetstream.topology import MASTERS, RESULTS, Topology
 from fleetfold_broker.rpc.pipeline import Call, Handler

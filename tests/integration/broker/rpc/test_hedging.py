@@ -9,9 +9,9 @@ import pytest
 
 from fleetfold_broker.bus import Bus
 from fleetfold_broker.connection.subscription import Incoming
-from fleetfold_broker.rpc.held_requests import serve_directly
 from fleetfold_broker.rpc.pipeline import Call, Handler
 from fleetfold_broker.rpc.request_server import RequestServer
+from fleetfold_broker.rpc.requests_in_progress import serve_directly
 from fleetfold_broker.rpc.streamed_reply import in_parts
 from fleetfold_shared.messages import Locate, Located, Message, NodeGet, NodeRemoved, decode, encode
 from support.broker import Connect

@@ -16,7 +16,7 @@ from fleetfold_broker.bus import Bus
 from fleetfold_broker.jetstream.topology import COMMANDS, Topology
 from fleetfold_broker.server import embedded, server_process
 from fleetfold_broker.server.embedded import EmbeddedBroker
-from fleetfold_broker.server.server_lock import claim_port
+from fleetfold_broker.server.server_claims import claim_port
 from fleetfold_broker.server.server_process import find_server
 from fleetfold_shared.errors import Conflict, Unavailable
 from fleetfold_shared.messages import Command

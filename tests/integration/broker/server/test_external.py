@@ -18,7 +18,7 @@ from fleetfold_broker.identity import BrokerKeys
 from fleetfold_broker.identity.callout import Callout
 from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.identity.user_jwt import Issuer
-from fleetfold_broker.jetstream.publish_confirm import ConfirmedPublisher
+from fleetfold_broker.jetstream.confirmed_publisher import ConfirmedPublisher
 from fleetfold_broker.jetstream.pull_consumer import PullConsumer
 from fleetfold_broker.jetstream.topology import COMMANDS, MASTERS, RESULTS, Topology
 from fleetfold_broker.rpc.pipeline import Call

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 
 from fleetfold import Child, ChildOptions
 from fleetfold_child.enrolment.credential_store import FILE, CredentialStore
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated
 from fleetfold_shared.messages import CAPABILITIES, Capability, NodeList, Tokens
 from support.broker import listen

@@ -10,7 +10,7 @@ import pytest
 
 from fleetfold_child.index.collection import Collection
 from fleetfold_shared.messages import StatisticsRequest
-from fleetfold_shared.text.centroids import Centroids, unpack_centroids
+from fleetfold_shared.text.centroid_format import Centroids, unpack_centroids
 from support.search import WordBag
 
 

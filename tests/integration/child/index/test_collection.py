@@ -21,12 +21,12 @@ from fleetfold_child.index import (
 from fleetfold_child.index.lance_table import Table
 from fleetfold_child.index.preparation import prepare
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
+from fleetfold_shared.hit_truncation import MAX_ANSWER_BYTES
 from fleetfold_shared.messages.base import encode
-from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.messages.nodes import CollectionInfo
+from fleetfold_shared.messages.search_criteria import Filter
 from fleetfold_shared.text.analysis import ANALYZER
 from fleetfold_shared.text.term_statistics import StatisticsTable
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES
 from support.search import WordBag, ask, document, statistics_of
 
 DOCUMENTS = [document("1", "a red shoe", "Shoe", price=30), document("2", "a blue hat"), document("3", "red wine")]

@@ -11,8 +11,8 @@ import pytest
 
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index import Collection, search_collections
-from fleetfold_shared.messages.criteria import FacetCounts, Filter, Sort
 from fleetfold_shared.messages.search import SearchAnswer
+from fleetfold_shared.messages.search_criteria import FacetCounts, Filter, Sort
 from fleetfold_shared.text.term_statistics import StatisticsTable
 from support.search import WordBag, ask, document, reference_scores
 

@@ -11,8 +11,8 @@ import pytest
 
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index import Collection, search_collections
-from fleetfold_shared.messages.criteria import Filter
 from fleetfold_shared.messages.search import Place, ScoredDocument
+from fleetfold_shared.messages.search_criteria import Filter
 from support.search import WordBag, ask, document, statistics_of
 
 WORDS = [f"word{i}" for i in range(30)]

@@ -11,7 +11,7 @@ import pytest
 
 from fleetfold.backup import chosen_parts, list_backups
 from fleetfold.backup.catalogue import manifest_name, object_name
-from fleetfold.backup.sealing import unseal
+from fleetfold.backup.secret_encryption import unseal
 from fleetfold.backup.targets import DirectoryTarget
 from fleetfold_child.ledger.ledger_schema import VERSION
 from fleetfold_shared.errors import Conflict, NotFound, Unavailable

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from fleetfold.backup.registry_file import (
+from fleetfold.backup.registry_database import connected, read_registry
+from fleetfold.backup.registry_export import (
     ExportedDefinition,
     ExportedKey,
     ExportedNode,
@@ -19,7 +20,6 @@ from fleetfold.backup.registry_file import (
     encode_registry,
 )
 from fleetfold.backup.registry_import import import_registry
-from fleetfold.backup.registry_tables import connected, read_registry
 from fleetfold_broker.file_lock import FileLock
 from fleetfold_master.schedules.rows import read_page
 from fleetfold_master.store import Store

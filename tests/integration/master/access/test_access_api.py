@@ -9,7 +9,7 @@ import pytest
 
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from fleetfold_shared.messages import (
     CAPABILITIES,

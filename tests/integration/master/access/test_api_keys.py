@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_master.access.login_refusal import Refusal
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound
 from fleetfold_shared.messages import KeyCreated, KeyRotate, Scopes
 from support.access import Doors, open_doors, unknown

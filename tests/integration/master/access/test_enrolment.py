@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_broker.rpc.pipeline import Call
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import (
     Conflict,
     FleetfoldError,

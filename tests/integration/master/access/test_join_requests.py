@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from fleetfold_master.nodes.fleet_statistics import fleet_statistics
-from fleetfold_shared.credentials import fingerprint
+from fleetfold_shared.credential_format import fingerprint
 from fleetfold_shared.errors import Conflict, Forbidden, InvalidInput, NotFound, Overloaded, Unauthenticated
 from fleetfold_shared.messages import JoinRequest, JoinRequestReply, NodeUpdate
 from support.access import Doors, description, open_doors

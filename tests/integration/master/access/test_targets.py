@@ -12,7 +12,7 @@ import pytest
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_shared.errors import FleetfoldError, Forbidden, InvalidInput, NotFound
 from fleetfold_shared.messages import ActionInfo, Heartbeat, Job, NodeDescription, NodeList, NodeUpdate, Run, Scopes
-from fleetfold_shared.quantity import share_of
+from fleetfold_shared.number_or_percent import share_of
 from support.served_api import VERSION, ServedApi, open_served_api
 
 SHOPS = [f"shop-{number:02}" for number in range(20)]

@@ -27,7 +27,7 @@ from fleetfold_master.search import Cache
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import AccessConfig, SearchConfig
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.messages import JoinRequest, KeyCreate, KeyRotate, NodeDescription
 
 

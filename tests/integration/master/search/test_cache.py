@@ -8,9 +8,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from fleetfold_master.search.cache.cache_memory import Entry
-from fleetfold_master.search.cache.cache_table import TableStore
+from fleetfold_master.search.cache.memory_store import Entry
 from fleetfold_master.search.cache.query_cache import Cache, CacheRequest
+from fleetfold_master.search.cache.table_store import TableStore
 from fleetfold_master.store import Store
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.config import SearchConfig

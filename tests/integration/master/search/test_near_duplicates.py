@@ -15,7 +15,7 @@ from functools import cache
 import pytest
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index.fingerprints import with_fingerprints
+from fleetfold_child.index.hit_fingerprints import with_fingerprints
 from fleetfold_master.search.merge.deduplication import Candidate
 from fleetfold_master.search.merge.near_duplicates import NearDuplicates
 from fleetfold_shared.messages import Fingerprints, Hit, Parts, ScoredDocument

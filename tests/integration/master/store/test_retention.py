@@ -10,7 +10,7 @@ from sqlalchemy import select, text, update
 
 from fleetfold_master.jobs import JobOptions, Jobs
 from fleetfold_master.outbox import rows
-from fleetfold_master.outbox.payloads import job_ended
+from fleetfold_master.outbox.end_notifications import job_ended
 from fleetfold_master.store import Store, Write
 from fleetfold_master.store.retention import BATCH, Retention
 from fleetfold_master.store.tables import metadata, tx

@@ -25,9 +25,9 @@ from fleetfold_broker import server
 from fleetfold_broker.connection.tls import ServerTls, TlsFiles, TlsNotOffered, client_context, explain
 from fleetfold_broker.server.certificates import RENEW_DAYS, ensure, make
 from fleetfold_broker.server.x509 import Authority, hosts_of, still_good
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.commands.certs import certs
 from fleetfold_cli.parsing.common_options import OutputOptions
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.errors import Conflict, InvalidInput, Unavailable
 
 URL = "tls://ann:secret@fold.example:4222"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_broker.identity.broker_keys import PublicKeys
 from fleetfold_broker.identity.grants import Grade, Grant, narrow_inbox
+from fleetfold_broker.identity.master_nkeys import PublicKeys
 from fleetfold_broker.identity.permissions import permissions
 from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.subjects import Subjects

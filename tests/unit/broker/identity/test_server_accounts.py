@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fleetfold_broker.identity.broker_keys import BrokerKeys
+from fleetfold_broker.identity.master_nkeys import BrokerKeys
 from fleetfold_broker.identity.server_accounts import identity_config
 from fleetfold_broker.subjects import Subjects
 

@@ -12,7 +12,7 @@ import nkeys
 import pytest
 from nacl.signing import VerifyKey
 
-from fleetfold_broker.identity.broker_keys import BrokerKeys
+from fleetfold_broker.identity.master_nkeys import BrokerKeys
 from fleetfold_broker.identity.user_jwt import AuthRequest, Issuer, read_request
 
 USER = "UDB3OEDI2NVB5XKXHCQYN6AXH5NUP5RBKCY3TTNJYS6VZOUTHTBQI2JN"

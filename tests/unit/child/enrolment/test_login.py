@@ -10,7 +10,7 @@ import pytest
 from fleetfold_child.enrolment.credential_store import CredentialStore
 from fleetfold_child.enrolment.login import check_join_token, log_in
 from fleetfold_child.enrolment.renewal import CredentialRenewal
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.errors import InvalidInput, Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeDescription
 from support.registrar import Registrar

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from fleetfold_child.enrolment.credential_store import CredentialStore
 from fleetfold_child.enrolment.renewal import REFUSED, CredentialRenewal
 from fleetfold_shared.clock import ManualClock
-from fleetfold_shared.credentials import fingerprint
+from fleetfold_shared.credential_format import fingerprint
 from fleetfold_shared.errors import DeadlineExceeded, Forbidden, RateLimited, Unauthenticated, Unavailable
 from fleetfold_shared.messages import NodeDescription
 from support.registrar import LIFETIME_S, Died, Registrar, Trap

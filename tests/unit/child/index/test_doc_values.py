@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fleetfold_child.connectors.documents import Document
-from fleetfold_child.index.bitmaps import bitmap
 from fleetfold_child.index.doc_values import MAX_COLUMNS, Column, Columns
+from fleetfold_child.index.filter_bitmaps import bitmap
 from fleetfold_child.index.filters import predicate, reader
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.criteria import Filter, Sort
+from fleetfold_shared.messages.search_criteria import Filter, Sort
 from fleetfold_shared.query.facets import FacetCounter
-from fleetfold_shared.query.field_values import plain
-from fleetfold_shared.query.filters import check_filter
+from fleetfold_shared.query.filter_validation import check_filter
 from fleetfold_shared.query.sorting import sorted_stably
+from fleetfold_shared.query.value_normalisation import plain
 from support.effort import effort
 from support.search import document
 

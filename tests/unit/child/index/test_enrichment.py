@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from fleetfold_child.index import hit_explanation
-from fleetfold_child.index.hit_explanation import enriched, enriched_in_time
+from fleetfold_child.index import hit_enrichment
+from fleetfold_child.index.hit_enrichment import enriched, enriched_in_time
 from fleetfold_shared.messages import Parts, ScoredDocument, SearchRequest
 from support.search import ask, document, statistics_of
 
@@ -41,6 +41,6 @@ async def test_what_takes_too_long_costs_half_of_the_time_that_is_left(monkeypat
     def slow(*_: object) -> None:
         asyncio.run_coroutine_threadsafe(freed.wait(), loop).result()
 
-    monkeypatch.setattr(hit_explanation, "enriched", slow)
+    monkeypatch.setattr(hit_enrichment, "enriched", slow)
     assert await enriched_in_time(HITS, asked(highlight=True), 0.1) == HITS
     freed.set()

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.interfaces import Scored
 from fleetfold_child.index.memory_index import MemoryIndex
-from fleetfold_shared.messages.criteria import Filter, Scalar, Sort
+from fleetfold_shared.messages.search_criteria import Filter, Scalar, Sort
 from fleetfold_shared.query.facets import FacetCounter
-from fleetfold_shared.query.field_values import plain
 from fleetfold_shared.query.sorting import sorted_stably
+from fleetfold_shared.query.value_normalisation import plain
 from support.search import document, entries, query, reference_scores, search, statistics_of
 
 PRICES = [1, 2, 2.5, 10, "1", "on request", True, False, None, ["a", "b"], {"x": 1}]

@@ -7,8 +7,8 @@ import pytest
 
 from fleetfold_child.index.filters import predicate, where
 from fleetfold_shared.errors import InvalidInput
-from fleetfold_shared.messages.criteria import Filter
-from fleetfold_shared.query.filters import check_filter
+from fleetfold_shared.messages.search_criteria import Filter
+from fleetfold_shared.query.filter_validation import check_filter
 from support.search import document
 
 SHOE = document(

@@ -19,7 +19,7 @@ from fleetfold_child.index.filters import predicate
 from fleetfold_child.index.interfaces import Query, Scored
 from fleetfold_child.index.memory_index import MemoryIndex
 from fleetfold_child.index.segment import Segment
-from fleetfold_shared.messages.criteria import Filter, Sort
+from fleetfold_shared.messages.search_criteria import Filter, Sort
 from support.search import document, entries, query, search, statistics_of
 
 WORDS = [f"word{i}" for i in range(120)]

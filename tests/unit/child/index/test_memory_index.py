@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.memory_index import MemoryIndex
-from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.messages.search_criteria import Filter
 from fleetfold_shared.text.term_statistics import MergedCorpus
 from support.search import document, entries, query, reference_scores, search, statistics_of
 

@@ -9,7 +9,7 @@ import pytest
 from fleetfold_child.connectors.documents import Document
 from fleetfold_child.index.interfaces import After, Scored
 from fleetfold_child.index.memory_index import MemoryIndex
-from fleetfold_shared.messages.criteria import Filter
+from fleetfold_shared.messages.search_criteria import Filter
 from support.search import document, entries, query, search, statistics_of
 
 TEXT = "word1 word2 word3"

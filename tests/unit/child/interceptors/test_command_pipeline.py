@@ -15,7 +15,7 @@ from fleetfold_broker.jetstream.delivery_acks import ACK_SUBJECT, DeliveryAcks
 from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_broker.subjects import Subjects
 from fleetfold_child.interceptors import RequireLedger, command_pipeline
-from fleetfold_child.ledger.acceptance import LedgerAcceptance
+from fleetfold_child.ledger.ledger_acceptance import LedgerAcceptance
 from fleetfold_child.node.health import Health
 from fleetfold_shared.errors import FleetfoldError, InvalidInput, Unavailable
 from fleetfold_shared.messages import Command, CommandResult, encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from fleetfold_child.commands.cancellation import cancel, while_running
+from fleetfold_child.commands.cancellation_rules import cancel, while_running
 from fleetfold_child.ledger.admission import Decision, Plan, admit
 from fleetfold_child.ledger.compensation import admit_compensation
 from fleetfold_child.ledger.ledger_schema import LedgerRow

@@ -13,7 +13,7 @@ from fleetfold.state_directory import RunningFleet, announce
 from fleetfold_broker.secret_file import replace
 from fleetfold_cli.daemons.configuration_audit import endless_admins, in_environment, in_settings
 from fleetfold_shared.config import AccessConfig, AnsweringConfig, BrokerConfig, Config, TlsConfig
-from fleetfold_shared.credentials import Credential
+from fleetfold_shared.credential_format import Credential
 from fleetfold_shared.messages import KeyInfo
 from support.commandline import FakeFleet, Result, run_command
 

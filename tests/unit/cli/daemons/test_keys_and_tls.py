@@ -10,10 +10,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from fleetfold.credentials import LocalKey, read_local_key
+from fleetfold_cli.command_context import Terminal
 from fleetfold_cli.daemons.keys_and_tls import in_the_open, keep_local_key, protection
-from fleetfold_cli.daemons.serving import guarded, warn_of_the_open
+from fleetfold_cli.daemons.running_daemons import guarded, warn_of_the_open
 from fleetfold_cli.parsing.common_options import AccessOptions, BrokerAccessOptions
-from fleetfold_cli.terminal import Terminal
 from fleetfold_shared.config import AccessConfig, Config, TlsConfig
 from fleetfold_shared.errors import InvalidInput
 

@@ -7,7 +7,7 @@ import pytest
 from fleetfold_broker.rpc.streamed_reply import Say
 from fleetfold_master.access.authorizer import Principal
 from fleetfold_master.api import Binding, BindingError, bind
-from fleetfold_master.api.audit_subject import AuditSubject
+from fleetfold_master.api.audit_target import AuditSubject
 from fleetfold_shared import verbs
 from fleetfold_shared.messages import Job, JobFollow, JobGet, NodeGet, NodeRecord, NodeRemove, NodeRemoved
 from fleetfold_shared.verbs import Verb

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fleetfold_shared.hit_truncation import MAX_ANSWER_BYTES
 from fleetfold_shared.messages import Searched, Sort, encode
-from fleetfold_shared.truncation import MAX_ANSWER_BYTES
 from support.paging import PagedNodes, placed
 from support.search import document
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fleetfold_master.transactions import Decision, Policy, advance, apply_result, redrive
-from fleetfold_master.transactions.forward_outcome import MOST_BYTES
+from fleetfold_master.transactions.compensation_context import MOST_BYTES
 from fleetfold_shared.messages import ActionKind, Command, Outcome
 from support.master import answer
 from support.story import Story, make_step

@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fleetfold_master.search.cache.cache_memory import ENTRY_BYTES, Entry, MemoryStore
 from fleetfold_master.search.cache.cache_rows import packed
 from fleetfold_master.search.cache.cache_statistics import CacheStatistics
+from fleetfold_master.search.cache.memory_store import ENTRY_BYTES, Entry, MemoryStore
 from fleetfold_master.search.cache.popular_queries import PopularQueries
 from fleetfold_shared.clock import ManualClock
 from fleetfold_shared.messages import Search

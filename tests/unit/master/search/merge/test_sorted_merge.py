@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from fleetfold_master.search.merge.merge import merge, merge_sorted
 from fleetfold_shared.errors import InvalidInput
 from fleetfold_shared.messages import Parts, ScoredDocument, Sort, decode
-from fleetfold_shared.messages.criteria import Scalar
 from fleetfold_shared.messages.search import Search
+from fleetfold_shared.messages.search_criteria import Scalar
 from fleetfold_shared.query.sorting import check_sort, sorted_stably
 
 MIXED: list[Scalar] = ["b", None, True, 2, "a", False, 1.5, None, -3]

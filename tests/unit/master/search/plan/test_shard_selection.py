@@ -16,7 +16,7 @@ from fleetfold_master.search.plan.relevance_estimate import (
     expected_relevance,
     smallest_selection,
 )
-from fleetfold_shared.text.centroids import Centroids
+from fleetfold_shared.text.centroid_format import Centroids
 from fleetfold_shared.text.term_statistics import MergedCorpus, StatisticsTable
 
 Axis = tuple[float, float, float]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from fleetfold_master.search.merge.joined_response import joined_response
+from fleetfold_master.search.merge.node_response_join import joined_response
 from fleetfold_master.search.plan.replica_assignment import ReplicaAssignment
 from fleetfold_master.search.scatter.failover import FailoverRound
 from fleetfold_master.search.shard_response import ShardResponse, ShardResponses
