@@ -24,7 +24,9 @@ def faults(source: str) -> list[str]:
     if phase not in {"expand", "contract"}:
         return ['it must say `phase = "expand"` or `phase = "contract"`']
     upgrade = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "upgrade")
-    return [] if phase == "contract" else [fault for call in _calls(upgrade) if (fault := _fault(call))]
+    calls = _calls(upgrade)
+    new = {ast.unparse(call.args[0]) for call in calls if _name(call) == "create_table"}
+    return [] if phase == "contract" else [fault for call in calls if (fault := _fault(call, new))]
 
 
 def _phase(tree: ast.Module) -> object:
@@ -42,10 +44,15 @@ def _calls(upgrade: ast.FunctionDef) -> list[ast.Call]:
     ]  # fmt: skip
 
 
-def _fault(call: ast.Call) -> str:
+def _name(call: ast.Call) -> str:
     assert isinstance(call.func, ast.Attribute)
-    name, given = call.func.attr, {word.arg: ast.unparse(word.value) for word in call.keywords}
-    if name == "create_index" and given.get("unique", "False") != "False":
+    return call.func.attr
+
+
+def _fault(call: ast.Call, new: set[str]) -> str:
+    """What the call does to an older master, which knows none of the `new` tables."""
+    name, given = _name(call), {word.arg: ast.unparse(word.value) for word in call.keywords}
+    if name == "create_index" and given.get("unique", "False") != "False" and ast.unparse(call.args[1]) not in new:
         return "a unique index refuses rows that an older master writes"
     if name == "add_column" and _demands(call.args[1]):
         return "a column needs `server_default` or must be nullable: an older master does not write it"
@@ -90,6 +97,7 @@ def test_what_an_older_master_would_trip_over_is_found(line: str, fault: str) ->
         'op.add_column("tx", Column("ms", Double))',
         'op.create_table("fresh", Column("id", String(16), primary_key=True))',
         'op.create_index("i", "tx", ["name"])',
+        'op.create_table("fresh", Column("id", String(16)))\n    op.create_index("i", "fresh", ["id"], unique=True)',
     ],
 )
 def test_what_only_adds_is_allowed(line: str) -> None:
