@@ -95,7 +95,7 @@ async def work(directory: Path, url: str, commands: int) -> None:
         result = await executor.handle(command)
         assert result is not None
         death.at("before the ack")
-        sys.stdout.write(f"{result.id} {'undone' if result.code == 'undone' else result.outcome}\n")
+        sys.stdout.write(f"{result.id} {'compensated' if result.code == 'compensated' else result.outcome}\n")
         sys.stdout.flush()
 
     async def one_after_another() -> None:

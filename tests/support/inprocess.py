@@ -25,6 +25,7 @@ from fleetfold_broker.identity.message_seals import MasterSeals
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_child.node.node import Node
 from fleetfold_master.master import Master
+from fleetfold_master.nodes.node_gateway import NodeGateway
 from fleetfold_shared.config import AccessConfig, AnsweringConfig, CallbacksConfig
 from fleetfold_shared.errors import DeadlineExceeded, FleetfoldError
 from fleetfold_shared.messages import ClientRole, KeyCreate, Searched
@@ -247,6 +248,13 @@ def hang(child: Child, collection: str) -> None:
         await asyncio.Event().wait()
 
     child._collections[collection].search = never  # type: ignore[assignment,method-assign]
+
+
+def gateway_of(master: Master) -> NodeGateway:
+    """The master's gateway to the nodes, which it keeps for itself."""
+    gateway = master._cluster.results._learn.__self__  # type: ignore[attr-defined]
+    assert isinstance(gateway, NodeGateway)
+    return gateway
 
 
 def scores(found: Searched) -> list[tuple[str, float]]:

@@ -12,5 +12,6 @@ def node_row(name: str, **more: object) -> dict[str, object]:
     empty: dict[str, object] = dict.fromkeys((*TIMES, "labels", "weight", "heartbeat_s"))
     return empty | {
         "name": name, "state": "active", "description": "{}", "title": "", "registered_at": 1.0, "assigned": "active",
-        "assigned_by": "", "problems": "[]", "ledger_generation": "", "ledger_height": 0, **more,
+        "assigned_by": "", "problems": "[]", "ledger_generation": "", "ledger_height": 0, "ledger_incarnation": "",
+        **more,
     }  # fmt: skip

@@ -44,11 +44,11 @@ def _settle(node: str) -> str:
     return f"settle it with `fleetfold nodes reconcile {node} --accept`"
 
 
-def known_as(node: StoredNode, mark: LedgerMark | None) -> StoredNode:
-    """Return the node with that ledger as the known one."""
+def known_as(node: StoredNode, mark: LedgerMark | None, incarnation: str) -> StoredNode:
+    """Return the node with that ledger, of this process, as the known one."""
     if mark is None:
         return node
-    return replace(node, ledger_generation=mark.generation, ledger_height=mark.height)
+    return replace(node, ledger_generation=mark.generation, ledger_height=mark.height, ledger_incarnation=incarnation)
 
 
 def _later(before: LedgerMark | None, mark: LedgerMark | None) -> LedgerMark | None:
@@ -83,8 +83,19 @@ class KnownLedgers:
         if before is not None and before[0] == incarnation:
             self._reported[node] = (incarnation, before[1], _later(before[2], mark))
 
+    def refuses(self, node: StoredNode) -> str:
+        """Return why the node's present ledger is refused; empty when it is accepted.
+
+        A lower height of the process that the known one is of is no older ledger: another master has heard of it since.
+        """
+        incarnation, _, mark = self._reported.get(node.name, ("", 0, None))
+        if mark is not None and incarnation == node.ledger_incarnation and mark.generation == node.ledger_generation:
+            return ""
+        return refusal(node.name, node.ledger, mark)
+
     def judge(self, node: StoredNode) -> tuple[StoredNode, str]:
         """Return the node with the present ledger as the known one, and why it is refused, if it is."""
-        reported = self.reported(node.name)
-        why = refusal(node.name, node.ledger, reported)
-        return (node if why else known_as(node, reported)), why
+        incarnation, _, mark = self._reported.get(node.name, ("", 0, None))
+        if why := self.refuses(node):
+            return node, why
+        return known_as(node, _later(node.ledger, mark), incarnation), ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fleetfold_master.nodes.clock_watch import ClockWatch
 from fleetfold_master.nodes.effective_state import NodeStanding, acts, standing
-from fleetfold_master.nodes.known_ledgers import KnownLedgers, refusal
+from fleetfold_master.nodes.known_ledgers import KnownLedgers
 from fleetfold_master.nodes.node_rows import StoredNode
 from fleetfold_master.nodes.node_view import record_of
 from fleetfold_master.nodes.pending_nodes import Pending
@@ -84,4 +84,4 @@ class NodeDirectory:
     def refuses_ledger(self, name: str) -> str:
         """Why the node may run nothing: its ledger is not the known one. Empty if it is, or the node is unknown."""
         node = self._nodes.get(name)
-        return "" if node is None else refusal(name, node.ledger, self._ledgers.reported(name))
+        return "" if node is None else self._ledgers.refuses(node)

@@ -24,7 +24,7 @@ class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
     the state that an operator wants; `state` follows from it, the node's version and its `problems`, which have
     been present or absent since `trouble_at`. `stopped_at` is when it said goodbye; None while it is expected.
     `heartbeat_s` is the interval that it uses. `ledger_generation`, empty while unknown, and `ledger_height` are the
-    mark of the ledger that the masters know.
+    mark of the ledger that the masters know, and `ledger_incarnation` the process that has told of it.
     """
 
     name: str
@@ -45,6 +45,7 @@ class StoredNode(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat_s: float | None = None
     ledger_generation: str = ""
     ledger_height: int = 0
+    ledger_incarnation: str = ""
 
     @property
     def ledger(self) -> LedgerMark | None:

@@ -55,7 +55,7 @@ def joined_row(
     if known is None:
         known = StoredNode(name=name, state="active", description=description, registered_at=now)
     if known.state == "removed":  # it is new, because an operator wants it so
-        known = replace(known, state="active", ledger_generation="", ledger_height=0)
+        known = replace(known, state="active", ledger_generation="", ledger_height=0, ledger_incarnation="")
     return replace(
         known, description=description, last_seen_at=now, removed_at=None, stopped_at=None, heartbeat_s=heartbeat_s
     )

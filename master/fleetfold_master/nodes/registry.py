@@ -42,7 +42,7 @@ __all__ = ["Registry"]
 
 log = structlog.get_logger(__name__)
 
-LEDGER = ("ledger_generation", "ledger_height")
+LEDGER = ("ledger_generation", "ledger_height", "ledger_incarnation")
 """Fields that heartbeats raise, and that an operator may set anew: written with the others, but read from the row."""
 BROUGHT = ("description", "last_seen_at", "problems", "trouble_at", "stopped_at", "heartbeat_s")
 """Fields that heartbeats bring; the rest of a row is set by operators, perhaps at another master.
@@ -151,7 +151,8 @@ class Registry(NodeDirectory):
     async def accept_ledger(self, name: str, mark: LedgerMark) -> None:
         """Make this ledger the known one."""
         async with self._writing:
-            node = known_as(self.get(name), mark)
+            node = self.get(name)
+            node = known_as(node, mark, node.description.incarnation)
             self._ledgers.tell(name, node.description.incarnation, mark)
             problems = [one for one in node.problems if not is_refusal(name, one.reason)]
             await self._put(self._judged(node, problems), *LEDGER, "problems", "state", "trouble_at")

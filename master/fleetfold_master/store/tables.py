@@ -48,6 +48,7 @@ node = Table(
     Column("heartbeat_s", Double),
     Column("ledger_generation", String(32), nullable=False, server_default=""),
     Column("ledger_height", BigInteger, nullable=False, server_default="0"),
+    Column("ledger_incarnation", String(64), nullable=False, server_default=""),
 )
 
 job = Table(

@@ -18,7 +18,7 @@ from fleetfold_shared.config import LimitsConfig
 from fleetfold_shared.errors import FleetfoldError, Unauthenticated
 from fleetfold_shared.messages import CAPABILITIES, AuditEntry, Heartbeat, NodeDescription, encode
 from support.guarded import Shows
-from support.inprocess import Fleet, fleet
+from support.inprocess import Fleet, fleet, gateway_of
 from support.wait import eventually
 
 __all__ = ["fleet"]
@@ -76,7 +76,7 @@ async def test_who_floods_is_disconnected_and_audited_and_the_others_are_served(
     }[kind]
     assert strict.master is not None
     if kind in {"answers", "gone"}:  # one hears only what is said to its own masters
-        subject = subjects.gather(strict.master._cluster._fleet._gatherer._requester, "crm")
+        subject = subjects.gather(gateway_of(strict.master)._gatherer._requester, "crm")
     with capture_logs() as logs:
         async with _intruder(strict, "crm") as bus:
             await asyncio.wait_for(_flood(bus, subject, data, headers), 60)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from fleetfold_broker.rpc.scatter_responder import superseded_subject
 from fleetfold_broker.server.embedded import EmbeddedBroker
 from fleetfold_child.node.handlers import Handlers
 from fleetfold_shared.config import AccessConfig
-from fleetfold_shared.errors import Conflict, NotFound, Unauthenticated
+from fleetfold_shared.errors import Conflict, NotFound, Unauthenticated, Unavailable
 from fleetfold_shared.messages import (
     CommandResult,
     CommandResults,
@@ -74,7 +75,9 @@ async def test_a_master_that_has_lost_its_database_has_living_nodes_join_again(
     await fleet.start_master(data="empty", new=True)
 
     async def both() -> bool:
-        return {node.name for node in await fleet.client.nodes.list() if node.healthy} == {"shop", "blog"}
+        with contextlib.suppress(Unavailable):  # it learns that there was another before, and begins again
+            return {node.name for node in await fleet.client.nodes.list() if node.healthy} == {"shop", "blog"}
+        return False
 
     await eventually(both)
     assert statuses(await fleet.client.search("tent")) == {"shop": "ok", "blog": "ok"}
@@ -135,10 +138,10 @@ async def test_a_data_directory_belongs_to_one_process(fleet: Fleet) -> None:
 async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
     frozen, thawed, ping = fleet.declare("shop"), asyncio.Event(), Handlers._ping
 
-    async def answer(verbs: Handlers, request: Any) -> Pong:
+    async def answer(verbs: Handlers, request: Any, call: Any) -> Pong:
         if verbs._incarnation == frozen._describing.incarnation:
             await thawed.wait()
-        return await ping(verbs, request)
+        return await ping(verbs, request, call)
 
     monkeypatch.setattr(Handlers, "_ping", answer)
     await frozen.start()
@@ -150,7 +153,8 @@ async def test_a_process_that_was_taken_for_dead_is_told_to_stop(fleet: Fleet, m
     assert successor._node is not None
     assert not successor._node.stopped.is_set()
     said = await fleet.client.audit.list(node="shop", what="node.replaced")
-    assert said[0].reason == "another process has taken the name; it did not answer, and is cut off"
+    cut_off = "another process has taken the name; it did not answer, and is cut off"
+    assert cut_off in {entry.reason for entry in said}
     assert (await fleet.client.nodes.get("shop")).healthy
     assert (await fleet.client.run("doze", {"seconds": 0}, nodes=["shop"])).state == "ok"
 

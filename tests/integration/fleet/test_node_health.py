@@ -13,7 +13,7 @@ from fleetfold_master.events import Event
 from fleetfold_master.master import Master
 from fleetfold_shared.errors import Conflict, InvalidInput, NotFound, Unavailable
 from fleetfold_shared.messages import NodeUpdate, StepSpec
-from support.inprocess import HEARTBEAT_S, Fleet, fleet, statuses
+from support.inprocess import HEARTBEAT_S, Fleet, fleet, gateway_of, statuses
 from support.wait import eventually
 
 __all__ = ["fleet"]
@@ -101,7 +101,7 @@ async def test_a_changed_interval_reaches_running_nodes_and_none_is_lost(fleet: 
             fleet.broker.url, data=fleet.place / "master", heartbeat_s=interval_s, keys=fleet.place / "keys"
         )
         await fleet.master.start()
-        presence = fleet.master._cluster._fleet._presence  # type: ignore[attr-defined]
+        presence = gateway_of(fleet.master)._presence
         presence._publish = changes.append
 
         async def told() -> bool:

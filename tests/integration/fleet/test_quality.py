@@ -206,7 +206,7 @@ async def test_the_commands_judge_click_report_and_forget(fleet: Fleet, tmp_path
         ["quality", "--node", "shop", "--json"],
         ["quality", "forget", "tent"],
     )
-    assert shown[0] == "1 judgement of 1 query kept\n"
+    assert shown[0] == "1 judgement of 1 query stored\n"
     assert "shop/products" in shown[3]
     assert '"ndcg"' in shown[4]
     assert shown[5] == "2 judgements and 1 click dropped\n"

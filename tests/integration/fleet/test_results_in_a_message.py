@@ -9,7 +9,7 @@ from fleetfold_broker.rpc.pipeline import Call
 from fleetfold_master.nodes.result_pipeline import result_pipeline
 from fleetfold_shared.messages import CommandResult, CommandResults, encode
 from fleetfold_shared.redaction import Redactor
-from support.inprocess import Fleet, fleet
+from support.inprocess import Fleet, fleet, gateway_of
 
 __all__ = ["fleet"]
 
@@ -28,7 +28,7 @@ async def test_one_that_cannot_be_taken_yet_keeps_none_of_the_others_from_it(fle
         taken.append(f"{node} {result.id}")
         return True
 
-    gateway = fleet.master._cluster._fleet
+    gateway = gateway_of(fleet.master)
     handle = result_pipeline(gateway._inflow, Redactor(), gateway.learn, take)
     results = [CommandResult(id=id_, attempt=1, epoch=0, outcome="ok") for id_ in ("early", "a", "b")]
     with pytest.raises(NotYet):

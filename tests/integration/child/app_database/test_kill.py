@@ -35,7 +35,7 @@ def work(directory: Path, url: str, *death: str) -> dict[str, str]:
 
 
 def _took_effect(outcome: str) -> str:
-    return "ok" if outcome == "undone" else outcome
+    return "ok" if outcome == "compensated" else outcome
 
 
 @pytest.mark.dear
@@ -54,7 +54,7 @@ def test_each_effect_happens_exactly_once_over_kills_at_every_instant(
     final = work(tmp_path, database_url)
 
     counts = Counter((what, key) for key, what in look(database_url, "SELECT id, what FROM effect"))
-    # «undone» is what a command that was ok answers once its compensation is known
+    # «compensated» is what a command that was ok answers once its compensation is known
     assert {command: _took_effect(final[command]) for command in told} == {
         command: _took_effect(outcome) for command, outcome in told.items()
     }

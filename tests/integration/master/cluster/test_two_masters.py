@@ -72,7 +72,7 @@ def freeze(master: Master) -> asyncio.Event:
 
 
 def registry_of(master: Master) -> Registry:
-    return master._cluster._fleet._registry
+    return master._access._registry
 
 
 async def doze(client: Client, tx: str, seconds: float = 1.0, steps: int = 2) -> TransactionHandle:

@@ -67,3 +67,13 @@ def test_a_heartbeat_that_a_result_has_overtaken_makes_no_ledger_old() -> None:
     assert ledgers.reported("shop") == LedgerMark("g", 5)
     ledgers.tell("shop", "i2", LedgerMark("g", 3))
     assert ledgers.reported("shop") == LedgerMark("g", 3)
+
+
+def test_what_another_master_has_heard_of_the_same_process_makes_no_ledger_old() -> None:
+    frozen, other = KnownLedgers(), KnownLedgers()
+    frozen.tell("shop", "i2", LedgerMark("a", 7), 1)
+    other.tell("shop", "i2", LedgerMark("a", 9), 2)
+    written, _ = other.judge(node(5))
+    assert frozen.judge(written) == (written, "")
+    frozen.tell("shop", "i3", LedgerMark("a", 7))
+    assert "it is older" in frozen.judge(written)[1]

@@ -48,8 +48,10 @@ def upgrade() -> None:
         Column("reason", Text, nullable=False),
     )
     op.create_index("lost_command_by_work", "lost_command", ["work"])
+    op.add_column("node", Column("ledger_incarnation", String(64), nullable=False, server_default=""))
 
 
 def downgrade() -> None:
+    op.drop_column("node", "ledger_incarnation")
     for table in ("lost_command", "settled_mark", "asked_node", "restoration", "master_mark"):
         op.drop_table(table)
