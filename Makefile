@@ -14,7 +14,7 @@ export PYTHONDONTWRITEBYTECODE =
 help:
 	@echo "make demo    the main job, end to end: a broker, a master, three applications"
 	@echo "make test    ruff, mypy, import-linter, all tests, branch coverage"
-	@echo "make thorough  the same, with five times the examples, seeds and rounds, and with containers"
+	@echo "make thorough  the same, with five times the examples, seeds and rounds, with the long tests and containers"
 	@echo "make check   the static checks alone"
 	@echo "make postgres  a PostgreSQL for the tests, from the system's packages, where it is missing and can be had"
 	@echo "make bench   benchmarks, written as JSON to bench/results; BENCH_FLAGS=\"--against REV\" compares"
@@ -42,15 +42,18 @@ unit integration acceptance: $(STAMP)
 postgres:
 	@tests/support/postgres.sh
 
+DEAR = dear and not alone and not long
+
 test: check postgres
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest --quiet --numprocesses 3 --dist loadfile -m "not dear" tests/unit tests/integration
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report --skip-covered --sort=cover --fail-under=90
-	$(BIN)/pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "dear and not alone" \
+	$(BIN)/pytest --quiet --numprocesses 3 --dist loadfile --no-loadscope-reorder --durations 25 -m "$(DEAR)" \
 		tests/acceptance tests/unit tests/integration
 	$(BIN)/pytest --quiet -m alone tests/acceptance
 
+thorough: DEAR = dear and not alone
 thorough: export FLEETFOLD_EFFORT = 5
 thorough: export PYTEST_ADDOPTS = --timeout=3600
 thorough: export FLEETFOLD_CONTAINERS = 1

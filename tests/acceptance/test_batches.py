@@ -10,6 +10,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from support.fleet import Fleet, fleetfold, write_jsonl
 
 LINES = 3000
@@ -25,6 +27,7 @@ async def read(batch: Process, lines: int) -> list[dict[str, Any]]:
     return [json.loads(await batch.stdout.readline()) for _ in range(lines)]
 
 
+@pytest.mark.long
 async def test_a_batch_that_is_killed_with_all_around_it_is_resumed(fleet: Fleet, tmp_path: Path) -> None:
     await fleet.start_child("shop")
     params = [{"tx": "b7", "step": str(number)} for number in range(1, LINES + 1)]

@@ -31,6 +31,7 @@ async def _begin(client: Client, number: int, mood: str, callback: Callback) -> 
     ).id
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 async def test_every_end_is_told_though_master_and_broker_are_killed_again_and_again(
     tmp_path_factory: pytest.TempPathFactory, seed: int

@@ -16,6 +16,7 @@ KILLS = 4
 NAMES = [f"tick-{number}" for number in range(6)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 async def test_every_planned_time_is_fired_once_whenever_the_master_is_killed(fleet: Fleet, seed: int) -> None:
     rng = random.Random(seed)

@@ -18,7 +18,7 @@ from fleetfold_shared.messages import TransactionView
 from support.fleet import running_fleet
 from support.storm import Aftermath, Strike, sweep_over
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.long]
 
 SEED = int(os.environ.get("FLEETFOLD_STORM_SEED", "1"))
 STRIKES = [

@@ -108,6 +108,7 @@ async def test_masters_of_neighbouring_versions_share_a_database(empty: Fleet, n
     _check_books(empty)
 
 
+@pytest.mark.long
 async def test_a_later_series_waits_for_the_masters_of_before_and_there_is_no_way_back(
     empty: Fleet, next_series: Version
 ) -> None:

@@ -31,6 +31,7 @@ def modules() -> list[str]:
 
 
 @pytest.mark.dear
+@pytest.mark.long
 @pytest.mark.timeout(600)  # a process for each module
 def test_any_module_can_be_imported_first() -> None:
     names = modules()

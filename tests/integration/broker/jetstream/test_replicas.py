@@ -35,6 +35,7 @@ async def cluster(nats_server: str, tmp_path: Path, keys: BrokerKeys) -> AsyncIt
         await cluster.close()
 
 
+@pytest.mark.long
 async def test_a_master_that_wants_three_copies_makes_them_of_the_streams_that_exist(
     cluster: NatsCluster, keys: BrokerKeys
 ) -> None:
