@@ -86,10 +86,10 @@ async def test_what_was_rolled_back_since_the_copy_is_not_committed(pair: Fleet)
     await taken(pair, "t1")
     copy(pair)
     await pair.client.transactions.cancel("t1")
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "rolled_back"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "rolled_back"
     await put_back(pair)
     await pair.start_master()
-    view = await pair.client.transactions.wait("t1", timeout_s=30)
+    view = await pair.client.transactions.wait("t1", timeout_s=90)
     assert view.state == "rolled_back", view.timeline
     assert any("the nodes have undone a part of it" in entry.why for entry in view.timeline)
     assert pair.effects("shop") == [("take", "do"), ("take", "undo")]
@@ -122,10 +122,10 @@ async def test_work_that_only_nodes_know_is_listed_for_its_callers(pair: Fleet) 
 async def test_what_ended_since_the_copy_ends_the_same(pair: Fleet) -> None:
     await taken(pair, "t1", seconds=1.0)
     copy(pair)
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "committed"
     await put_back(pair)
     await pair.start_master()
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "committed"
     assert [*pair.effects("shop"), *pair.effects("blog")] == [("take", "do"), ("give", "do")]
 
 
@@ -133,7 +133,7 @@ async def test_a_transaction_waits_for_a_node_that_is_away(pair: Fleet) -> None:
     await taken(pair, "t1")
     copy(pair)
     await pair.client.transactions.cancel("t1")
-    await pair.client.transactions.wait("t1", timeout_s=30)
+    await pair.client.transactions.wait("t1", timeout_s=90)
     await pair.stop_child("shop")
     await put_back(pair)
     await pair.start_master()
@@ -144,7 +144,7 @@ async def test_a_transaction_waits_for_a_node_that_is_away(pair: Fleet) -> None:
         await pair.client.transactions.cancel("t1")
     assert (await pair.client.transact([steps()[2]], id="t2")).state == "committed"
     await pair.start_child("shop")
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "rolled_back"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "rolled_back"
     await reconciled(pair)
 
 
@@ -152,7 +152,7 @@ async def test_an_operator_may_go_on_without_a_node_and_its_transactions_are_par
     await taken(pair, "t1")
     copy(pair)
     await pair.client.transactions.cancel("t1")
-    await pair.client.transactions.wait("t1", timeout_s=30)
+    await pair.client.transactions.wait("t1", timeout_s=90)
     await pair.stop_child("shop")
     await put_back(pair)
     await pair.start_master()
@@ -188,14 +188,14 @@ async def test_two_masters_on_an_old_copy_both_hold_back(pair: Fleet) -> None:
     await taken(pair, "t1")
     copy(pair)
     await pair.client.transactions.cancel("t1")
-    await pair.client.transactions.wait("t1", timeout_s=30)
+    await pair.client.transactions.wait("t1", timeout_s=90)
     await pair.stop_child("shop")
     await put_back(pair)
     await pair.start_master()
     async with pair.another_master() as other:
         assert other._restoration.old is not None
         await pair.start_child("shop")
-        assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "rolled_back"
+        assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "rolled_back"
         await reconciled(pair)
 
         async def both() -> bool:
@@ -209,7 +209,7 @@ async def test_a_database_that_lost_nothing_is_no_old_copy(pair: Fleet) -> None:
     await asyncio.gather(*(pair.client.run("doze", {"seconds": 0}, nodes=["shop", "blog"]) for _ in range(20)))
     await pair.stop_master()
     await pair.start_master()
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "committed"
     found = await pair.client.masters.reconcile()
     assert (found.reason, found.asked, found.lost, found.held) == ("", {}, [], [])
 
@@ -231,7 +231,7 @@ async def test_a_machine_that_is_restored_as_a_whole_goes_on_by_itself(pair: Fle
     copy(pair)  # the master first, as a backup does
     for name in ("shop", "blog"):
         copy_file(pair.place / name / "node.db", pair.place / f"{name}.db")
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "committed"
     for name in ("shop", "blog"):
         await pair.stop_child(name)
         for file in (pair.place / name).glob("node.db*"):
@@ -242,7 +242,7 @@ async def test_a_machine_that_is_restored_as_a_whole_goes_on_by_itself(pair: Fle
     await pair.start_master()
     for name in ("shop", "blog"):
         await pair.start_child(name)
-    assert (await pair.client.transactions.wait("t1", timeout_s=30)).state == "committed"
+    assert (await pair.client.transactions.wait("t1", timeout_s=90)).state == "committed"
     await reconciled(pair)
     assert [(await pair.client.nodes.get(name)).state for name in ("shop", "blog")] == ["active", "active"]
     assert (await pair.client.masters.reconcile()).lost == []
