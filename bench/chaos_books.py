@@ -7,7 +7,6 @@ one system call, so nobody who is frozen or cancelled can write it late. Each ro
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
 from collections.abc import Iterator
@@ -16,9 +15,9 @@ from pathlib import Path
 import msgspec
 
 from fleetfold_child.commands.actions import action
-from fleetfold_child.commands.context import Context, Refused
+from fleetfold_child.commands.context import Context
 from fleetfold_child.ledger.node_database import Database
-from support.books import OVERRUN_S, Mood
+from support.books import Entry, Mood, Wired, after, before
 
 __all__ = ["ACTIONS", "WORLD", "prepare", "world_rows"]
 
@@ -31,18 +30,6 @@ TABLE = (
 INSERT = "INSERT INTO effect SELECT :child, :tx, :step, :stage, :what, :key, :at, :pid"
 
 
-class Entry(msgspec.Struct, frozen=True):
-    """What a rollback of `enter` needs to know."""
-
-    entry: str
-
-
-class Wired(msgspec.Struct, frozen=True):
-    """What `wire` says of what it did."""
-
-    wired: str
-
-
 async def prepare(db: Database) -> None:
     """Create the table; called at each start of a child."""
     await db.execute(TABLE)
@@ -53,9 +40,9 @@ async def enter(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> Entry:
     """Exactly once, whatever dies."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     await ctx.tx.execute(INSERT, _row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
     return Entry(ctx.key)
 
 
@@ -71,9 +58,9 @@ async def post(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> None:
     """At least once, with a key that makes it once."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     _write_once(_row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
 
 
 @action
@@ -88,9 +75,9 @@ async def phone(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> None:
     """At most once."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     _write(_row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
 
 
 async def wired(ctx: Context) -> Wired | None:
@@ -103,24 +90,13 @@ async def wire(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> Wired:
     """Once: after a crash the world is asked whether it happened."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     _write(_row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
     return Wired(ctx.key)
 
 
 ACTIONS = [enter, strike, post, withdraw, phone, wire]
-
-
-async def _before(mood: Mood, seconds: float) -> None:
-    if mood == "refuse":
-        raise Refused("not today")
-    await asyncio.sleep(seconds)
-
-
-async def _after(mood: Mood) -> None:
-    if mood == "overrun":
-        await asyncio.sleep(OVERRUN_S)
 
 
 def _row(ctx: Context, tx: str, step: str, stage: int, what: str) -> dict[str, str | int]:

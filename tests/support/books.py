@@ -15,7 +15,7 @@ from fleetfold_child.commands.actions import action
 from fleetfold_child.commands.context import Context, Refused
 from fleetfold_child.ledger.node_database import Database
 
-__all__ = ["ACTIONS", "Mood", "prepare"]
+__all__ = ["ACTIONS", "Entry", "Mood", "Wired", "after", "before", "prepare"]
 
 Mood = Literal["calm", "refuse", "overrun"]
 """`refuse` says no before it does anything; `overrun` does it and then takes longer than it may."""
@@ -48,9 +48,9 @@ async def enter(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> Entry:
     """Exactly once, whatever dies."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     await ctx.tx.execute(INSERT, _row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
     return Entry(ctx.key)
 
 
@@ -66,9 +66,9 @@ async def post(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> None:
     """At least once, with a key that makes it once."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     await ctx.db.execute(ONCE_PER_KEY, _row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
 
 
 @action
@@ -82,9 +82,9 @@ async def phone(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> None:
     """At most once."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     await ctx.db.execute(INSERT, _row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
 
 
 async def wired(ctx: Context) -> Wired | None:
@@ -98,9 +98,9 @@ async def wire(
     ctx: Context, tx: str, step: str = "", stage: int = 0, mood: Mood = "calm", seconds: float = 0.0
 ) -> Wired:
     """Once: after a crash its target is asked whether it happened."""
-    await _before(mood, seconds)
+    await before(mood, seconds)
     await ctx.db.execute(INSERT, _row(ctx, tx, step, stage, "do"))
-    await _after(mood)
+    await after(mood)
     return Wired(ctx.key)
 
 
@@ -125,13 +125,15 @@ async def tell(ctx: Context, size: int) -> str:
 ACTIONS = [enter, strike, post, withdraw, phone, wire, stumble, doze, tell]
 
 
-async def _before(mood: Mood, seconds: float) -> None:
+async def before(mood: Mood, seconds: float) -> None:
+    """What an action does before its effect, in this mood."""
     if mood == "refuse":
         raise Refused("not today")
     await asyncio.sleep(seconds)
 
 
-async def _after(mood: Mood) -> None:
+async def after(mood: Mood) -> None:
+    """What an action does after its effect, in this mood."""
     if mood == "overrun":
         await asyncio.sleep(OVERRUN_S)
 

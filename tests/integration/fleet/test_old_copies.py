@@ -129,7 +129,8 @@ async def test_what_ended_since_the_copy_ends_the_same(pair: Fleet) -> None:
     assert [*pair.effects("shop"), *pair.effects("blog")] == [("take", "do"), ("give", "do")]
 
 
-async def test_a_transaction_waits_for_a_node_that_is_away(pair: Fleet) -> None:
+async def with_an_old_copy_and_without_shop(pair: Fleet) -> None:
+    """A master on a copy of before the transaction `t1` was turned back, while one of its nodes is away."""
     await taken(pair, "t1")
     copy(pair)
     await pair.client.transactions.cancel("t1")
@@ -137,6 +138,10 @@ async def test_a_transaction_waits_for_a_node_that_is_away(pair: Fleet) -> None:
     await pair.stop_child("shop")
     await put_back(pair)
     await pair.start_master()
+
+
+async def test_a_transaction_waits_for_a_node_that_is_away(pair: Fleet) -> None:
+    await with_an_old_copy_and_without_shop(pair)
     found = await pair.client.masters.reconcile()
     assert (found.unanswered, [(one.id, one.nodes) for one in found.held]) == (["shop"], [("t1", ["shop"])])
     assert (await me(pair)).restored == found.reason
@@ -149,13 +154,7 @@ async def test_a_transaction_waits_for_a_node_that_is_away(pair: Fleet) -> None:
 
 
 async def test_an_operator_may_go_on_without_a_node_and_its_transactions_are_parked(pair: Fleet) -> None:
-    await taken(pair, "t1")
-    copy(pair)
-    await pair.client.transactions.cancel("t1")
-    await pair.client.transactions.wait("t1", timeout_s=90)
-    await pair.stop_child("shop")
-    await put_back(pair)
-    await pair.start_master()
+    await with_an_old_copy_and_without_shop(pair)
     found = await pair.client.masters.reconcile(accept=True)
     assert (found.parked, found.reason) == (["t1"], "")
     view = await pair.client.transactions.get("t1")
@@ -185,13 +184,7 @@ async def test_a_master_at_work_finds_out_when_a_node_comes(pair: Fleet) -> None
 
 
 async def test_two_masters_on_an_old_copy_both_hold_back(pair: Fleet) -> None:
-    await taken(pair, "t1")
-    copy(pair)
-    await pair.client.transactions.cancel("t1")
-    await pair.client.transactions.wait("t1", timeout_s=90)
-    await pair.stop_child("shop")
-    await put_back(pair)
-    await pair.start_master()
+    await with_an_old_copy_and_without_shop(pair)
     async with pair.another_master() as other:
         assert other._restoration.old is not None
         await pair.start_child("shop")
